@@ -2,12 +2,94 @@
 //!
 //! Each room has its own reason enum beside it; this file only joins them.
 
-use crate::{CertificateError, PublicKeyError, SchemeError, UriError, VerifyError};
+use std::path::PathBuf;
 
-/// What went wrong, and to which token, module or input it happened.
+use crate::{
+    CertificateError, LocateError, ModuleError, PinError, PinSourceError, PublicKeyError,
+    ReturnCode, SchemeError, SignError, SignatureError, UriError, VerifyError,
+};
+
+/// What went wrong, to which token, module or input, and what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A PKCS#11 library cannot be used.
+    #[error("the PKCS#11 module {} cannot be used: {reason}", path.display())]
+    Module {
+        /// The library, or the file that names it.
+        path: PathBuf,
+        /// Why.
+        reason: ModuleError,
+    },
+    /// The search for modules met something that it passed over.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// A PIN was refused, by the token or before it was sent.
+    #[error("the token {token}: {reason}")]
+    Pin {
+        /// The token's label and serial.
+        token: String,
+        /// Why.
+        reason: PinError,
+    },
+    /// A PIN could not be had.
+    #[error(transparent)]
+    PinSource(#[from] PinSourceError),
+    /// The token is no longer there, or another one is in its place.
+    #[error("the token {token} was removed; plug it in and find it again")]
+    TokenRemoved {
+        /// The token's label and serial.
+        token: String,
+    },
+    /// None or several fit where one was wanted.
+    #[error("{wanted}: {reason}")]
+    Selection {
+        /// What was looked for.
+        wanted: String,
+        /// What was found instead.
+        reason: SelectionError,
+    },
+    /// Something cannot be signed.
+    #[error("the key {key} cannot sign this: {reason}")]
+    Sign {
+        /// The key's label, and its token.
+        key: String,
+        /// Why.
+        reason: SignError,
+    },
+    /// A key is not protected as it was demanded to be.
+    #[error(
+        "the key {key} is refused: the token does not vouch that it never left it ({missing}); \
+         use a key that was made on the token"
+    )]
+    Unprotected {
+        /// The key's label, and its token.
+        key: String,
+        /// The attribute that says otherwise.
+        missing: &'static str,
+    },
+    /// A module answered a call with an error that has no better name here.
+    #[error("{subject}: {function} failed with {code}")]
+    Call {
+        /// What the call was made on.
+        subject: String,
+        /// The PKCS#11 function.
+        function: &'static str,
+        /// What it returned.
+        code: ReturnCode,
+    },
+    /// The process is a child of the one that opened this, and must not use it: its parent does.
+    #[error(
+        "this was opened by the parent of this process, before the fork; \
+         find the token again in the child"
+    )]
+    Forked,
+    /// A signature was not verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Bytes are no signature of the scheme that they were taken for.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -20,7 +102,44 @@ pub enum Error {
     /// A PKCS#11 URI could not be read.
     #[error(transparent)]
     Uri(#[from] UriError),
-    /// A signature was not verified.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
+}
+
+/// What was found where one thing was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectionError {
+    /// Nothing.
+    #[error("there is none; list what there is to see the names")]
+    None,
+    /// Nothing yet: the token is locked, and may show more once it is unlocked.
+    #[error("there is none to be seen before the token is unlocked; unlock it first")]
+    NoneWhileLocked,
+    /// Several, by which each can be named.
+    #[error("there are several; name one of them: {}", .0.join(", "))]
+    Several(Vec<String>),
+}
+
+impl Error {
+    /// The only one there is, or an error that says what there is instead.
+    pub(crate) fn exactly_one<T>(
+        mut all: Vec<T>,
+        none: impl FnOnce() -> Self,
+        name: impl Fn(&T) -> String,
+    ) -> Result<T, Self> {
+        match (all.pop(), all.len()) {
+            (None, _) => Err(none()),
+            (Some(only), 0) => Ok(only),
+            (Some(last), _) => {
+                all.push(last);
+                let names = all.iter().map(name).collect();
+                Err(match none() {
+                    Self::Selection { wanted, .. } => Self::Selection {
+                        wanted,
+                        reason: SelectionError::Several(names),
+                    },
+                    other => other,
+                })
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Sign with keys that live in USB tokens and smart cards.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs, unreachable_pub)]
 #![warn(
     clippy::unwrap_used,
@@ -11,20 +11,50 @@
 )]
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
 
+mod catalog;
 mod cert;
 mod digest;
+mod discovery;
 mod error;
+mod identity;
+mod key;
+mod module;
+mod pem;
+mod pin;
 mod public_key;
 mod scheme;
+mod sign;
+#[cfg(test)]
+mod temp_dir;
+mod token;
 mod uri;
 mod verify;
 
-pub use cert::{Certificate, CertificateError};
-pub use digest::{DigestAlgorithm, Hasher};
-pub use error::Error;
-pub use public_key::{Curve, KeyType, PublicKey, PublicKeyError};
-pub use scheme::{Scheme, SchemeError, Signature};
-pub use uri::{Uri, UriError};
-pub use verify::VerifyError;
+#[cfg(all(feature = "prompt", unix))]
+pub use pin::TerminalPrompt;
+pub use {
+    cert::{Certificate, CertificateError},
+    digest::{DigestAlgorithm, Hasher},
+    discovery::{Discovery, Search, discover},
+    error::{Error, SelectionError},
+    identity::{Identities, Identity, KeyStatus},
+    key::{PrivateKey, Protection},
+    module::{LocateError, Module, ModuleError, ModuleInfo, Origin, ReturnCode},
+    pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinSourceError, PinState, TriesLeft},
+    public_key::{Curve, KeyType, PublicKey, PublicKeyError},
+    scheme::{Scheme, SchemeError, Signature, SignatureError},
+    sign::{SignError, TokenSigner},
+    token::{Token, TokenFlags, Unlocked},
+    uri::{ObjectType, Uri, UriError},
+    verify::VerifyError,
+};

@@ -1,0 +1,42 @@
+//! What the examples share: which token, whose PIN, and how to say what went wrong.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use keyfob::{Discovery, Pin, PrivateKey, TerminalPrompt, Token, Unlocked, Uri};
+
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The token that `--token` names, or else the one that a `--key` URI tells of, or else the only
+/// one there is.
+pub fn token(found: &Discovery, token: Option<&str>, key: Option<&str>) -> Result<Token> {
+    Ok(match (token, key) {
+        (Some(name), _) => found.select(name)?,
+        (None, Some(key)) if Uri::looks_like(key) => found.by_uri(&key.parse()?)?,
+        _ => found.only()?,
+    })
+}
+
+/// Unlocks with the PIN in KEYFOB_PIN, or else asks for it on the terminal.
+pub fn unlock(token: &Token) -> Result<Unlocked> {
+    Ok(match std::env::var_os("KEYFOB_PIN") {
+        Some(_) => token.unlock(&Pin::from_env("KEYFOB_PIN")?)?,
+        None => token.unlock_by(&TerminalPrompt::new())?,
+    })
+}
+
+/// The key, with somebody to ask where it wants its PIN each time.
+#[allow(dead_code, reason = "not every example signs")]
+pub fn with_prompt(key: PrivateKey) -> PrivateKey {
+    match std::env::var_os("KEYFOB_PIN") {
+        Some(_) => key.with_prompt(Arc::new(|_: &_| Pin::from_env("KEYFOB_PIN"))),
+        None => key.with_prompt(Arc::new(TerminalPrompt::new())),
+    }
+}
+
+/// Says what went wrong, with what lies beneath it, and ends with this status.
+pub fn fail(error: &dyn Error, status: u8) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(status)
+}

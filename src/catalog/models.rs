@@ -1,0 +1,185 @@
+//! The tables. A line here is all it takes to make a module known.
+//!
+//! Sources are the vendors' packages and installation guides. Kaztoken, AKEY, the Kazakhstan
+//! identity card and ViPNet have no file name that is publicly known: their users name the module.
+
+/// A vendor's PKCS#11 module.
+///
+/// The file names of one system are one module under several names, the likeliest first. A bare
+/// name is looked for in the system's usual folders, an absolute path where it says, with `*` for
+/// any one folder.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    /// The token families that it serves.
+    pub(crate) drives: &'static [&'static str],
+    pub(crate) linux: &'static [&'static str],
+    pub(crate) macos: &'static [&'static str],
+    pub(crate) windows: &'static [&'static str],
+    /// Left alone unless this environment variable is set: without it, the module has no tokens.
+    pub(crate) needs_env: Option<&'static str>,
+}
+
+/// The known modules, vendors' own before OpenSC, which drives many of the same tokens and knows
+/// less of them.
+pub(crate) static DRIVERS: [Driver; 13] = [
+    Driver {
+        drives: &[
+            "Rutoken ECP",
+            "Rutoken ECP 2.0",
+            "Rutoken ECP 3.0",
+            "Rutoken Lite",
+        ],
+        linux: &[
+            "librtpkcs11ecp.so",
+            "/opt/aktivco/rutokenecp/*/librtpkcs11ecp.so",
+        ],
+        macos: &["/Library/Frameworks/rtpkcs11ecp.framework/rtpkcs11ecp"],
+        windows: &["rtPKCS11ECP.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["Rutoken S"],
+        linux: &[],
+        macos: &[],
+        windows: &["rtPKCS11.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["JaCarta PKI", "JaCarta GOST", "JaCarta LT"],
+        linux: &["libjcPKCS11-2.so"],
+        macos: &["/Library/Frameworks/jcPKCS11-2.framework/jcPKCS11-2"],
+        windows: &["jcPKCS11-2.dll"],
+        needs_env: None,
+    },
+    // Old clients of JaCarta PKI.
+    Driver {
+        drives: &["JaCarta PKI"],
+        linux: &["libASEPKCS.so"],
+        macos: &[],
+        windows: &[],
+        needs_env: None,
+    },
+    // SafeNet Authentication Client.
+    Driver {
+        drives: &["eToken"],
+        linux: &["libeToken.so", "libeTPkcs11.so"],
+        macos: &["libeTPkcs11.dylib"],
+        windows: &["eTPKCS11.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["eToken 5110 CC", "IDPrime"],
+        linux: &["libIDPrimePKCS11.so"],
+        macos: &["libIDPrimePKCS11.dylib"],
+        windows: &["IDPrimePKCS1164.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["ESMART Token"],
+        linux: &["libisbc_pkcs11_main.so"],
+        macos: &[],
+        windows: &["isbc_pkcs11_main.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["CryptoPro CSP"],
+        linux: &["/opt/cprocsp/lib/*/libcppkcs11.so"],
+        macos: &[],
+        windows: &[],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["YubiKey"],
+        linux: &["libykcs11.so.2", "libykcs11.so"],
+        macos: &["libykcs11.dylib"],
+        windows: &["libykcs11.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &[
+            "Rutoken ECP",
+            "Rutoken Lite",
+            "Rutoken S",
+            "PIV",
+            "ePass2003",
+            "OpenPGP",
+            "national identity cards",
+        ],
+        linux: &["opensc-pkcs11.so"],
+        macos: &["opensc-pkcs11.so"],
+        windows: &["opensc-pkcs11.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["SoftHSM 2"],
+        linux: &["softhsm/libsofthsm2.so", "libsofthsm2.so"],
+        macos: &["softhsm/libsofthsm2.so"],
+        windows: &["softhsm2-x64.dll"],
+        needs_env: None,
+    },
+    Driver {
+        drives: &["TPM 2.0"],
+        linux: &["libtpm2_pkcs11.so.1", "libtpm2_pkcs11.so"],
+        macos: &[],
+        windows: &[],
+        needs_env: None,
+    },
+    // Tokens of another machine.
+    Driver {
+        drives: &["p11-kit server"],
+        linux: &["p11-kit-client.so"],
+        macos: &[],
+        windows: &[],
+        needs_env: Some("P11_KIT_SERVER_ADDRESS"),
+    },
+];
+
+/// What sets the tokens apart that fit every condition given.
+pub(super) struct Quirk {
+    /// How `CK_TOKEN_INFO.model` begins.
+    pub(super) model: Option<&'static str>,
+    /// How `CK_TOKEN_INFO.manufacturerID` begins.
+    pub(super) manufacturer: Option<&'static str>,
+    /// A part of the module's file name, in lower case.
+    pub(super) module_file: Option<&'static str>,
+    /// PIN flags are shown only once a login has failed in the process.
+    pub(super) pin_flags_after_failure: bool,
+}
+
+pub(super) static QUIRKS: [Quirk; 2] = [
+    // OpenSC asks the card for the tries left only when a PIN is refused.
+    Quirk {
+        model: None,
+        manufacturer: None,
+        module_file: Some("opensc-pkcs11"),
+        pin_flags_after_failure: true,
+    },
+    // OpenSC behind p11-kit's proxy or client, which have other file names.
+    Quirk {
+        model: Some("PKCS#15"),
+        manufacturer: None,
+        module_file: None,
+        pin_flags_after_failure: true,
+    },
+];
+
+/// Debian's folder for this architecture's libraries.
+pub(super) const MULTIARCH: Option<&str> = if cfg!(target_arch = "x86_64") {
+    Some("x86_64-linux-gnu")
+} else if cfg!(target_arch = "aarch64") {
+    Some("aarch64-linux-gnu")
+} else if cfg!(target_arch = "x86") {
+    Some("i386-linux-gnu")
+} else if cfg!(target_arch = "arm") {
+    Some("arm-linux-gnueabihf")
+} else if cfg!(target_arch = "riscv64") {
+    Some("riscv64-linux-gnu")
+} else if cfg!(all(target_arch = "powerpc64", target_endian = "little")) {
+    Some("powerpc64le-linux-gnu")
+} else if cfg!(target_arch = "s390x") {
+    Some("s390x-linux-gnu")
+} else if cfg!(target_arch = "loongarch64") {
+    Some("loongarch64-linux-gnu")
+} else {
+    None
+};

@@ -1,0 +1,327 @@
+//! Reading a token's keys and certificates, and pairing them.
+
+use cryptoki_sys::*;
+
+use super::{Identities, Identity, KeyStatus};
+use crate::cert::Certificate;
+use crate::key::{Access, PrivateKey};
+use crate::public_key::PublicKey;
+use crate::token::{Token, Unlocked};
+use crate::{Error, ReturnCode};
+
+impl Unlocked {
+    /// Everybody who can sign with this token: its keys, paired with their certificates, and
+    /// what is left of either.
+    ///
+    /// One module call for each object, and a few more.
+    ///
+    /// # Errors
+    /// [`Error::TokenRemoved`], [`Error::Call`]. An object that cannot be read is no error: see
+    /// [`Identities::problems`].
+    pub fn identities(&self) -> Result<Identities, Error> {
+        Access::Unlocked(self.clone()).identities()
+    }
+}
+
+impl Token {
+    /// What the token shows before login: certificates, and the keys that are not private
+    /// objects. People choose a certificate first and type the PIN then.
+    ///
+    /// # Errors
+    /// As [`Unlocked::identities`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// for identity in keyfob::discover()?.only()?.identities()? {
+    ///     println!("{}: {}", identity.label(), identity.key_status());
+    /// }
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn identities(&self) -> Result<Identities, Error> {
+        Access::Public(self.clone()).identities()
+    }
+}
+
+impl Access {
+    fn identities(&self) -> Result<Identities, Error> {
+        let mut problems = Vec::new();
+        let keys = self.objects(
+            &[class(CKO_PRIVATE_KEY)],
+            &mut problems,
+            |session, handle| self.read_key(session, handle),
+        )?;
+        let public_keys = self.objects(
+            &[class(CKO_PUBLIC_KEY)],
+            &mut problems,
+            |session, handle| self.read_public_key(session, handle),
+        )?;
+        let x509 = CKC_X_509.to_ne_bytes();
+        let certificates = self.objects(
+            &[class(CKO_CERTIFICATE), (CKA_CERTIFICATE_TYPE, x509)],
+            &mut problems,
+            |session, handle| self.read_certificate(session, handle),
+        )?;
+        Ok(Identities::new(
+            self.pair(keys, public_keys, certificates),
+            problems,
+        ))
+    }
+
+    /// Reads the objects that fit a template. One that cannot be read does not hide the others.
+    fn objects<T>(
+        &self,
+        template: &[(CK_ATTRIBUTE_TYPE, Number)],
+        problems: &mut Vec<Error>,
+        read: impl Fn(CK_SESSION_HANDLE, CK_OBJECT_HANDLE) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let slot = self.token().slot();
+        let _together = slot.together();
+        let session = slot.session()?;
+        let template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = template
+            .iter()
+            .map(|(attribute, value)| (*attribute, value.as_slice()))
+            .collect();
+        let handles = slot.functions()?.find(session.handle(), &template);
+        let handles = slot.call("C_FindObjects", handles)?;
+        let mut objects = Vec::with_capacity(handles.len());
+        for handle in handles {
+            match read(session.handle(), handle) {
+                Ok(object) => objects.push(object),
+                Err(error @ (Error::TokenRemoved { .. } | Error::Forked)) => return Err(error),
+                Err(Error::Call { code, .. }) if is_object_gone(code) => {}
+                Err(error) => problems.push(error),
+            }
+        }
+        Ok(objects)
+    }
+
+    fn read_public_key(
+        &self,
+        session: CK_SESSION_HANDLE,
+        handle: CK_OBJECT_HANDLE,
+    ) -> Result<Labelled<Option<PublicKey>>, Error> {
+        const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] = &[
+            (CKA_LABEL, 256),
+            (CKA_ID, 256),
+            (CKA_KEY_TYPE, size_of::<CK_KEY_TYPE>()),
+            (CKA_MODULUS, 1024),
+            (CKA_PUBLIC_EXPONENT, 16),
+            (CKA_EC_PARAMS, 64),
+            (CKA_EC_POINT, 256),
+        ];
+        let slot = self.token().slot();
+        let values = slot.functions()?.attributes(session, handle, WANTED);
+        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut next = || values.next().flatten();
+        let (label, id, kind) = (next(), next(), next());
+        let (modulus, exponent) = (next(), next());
+        let (ec_params, ec_point) = (next(), next());
+        let kind = kind.and_then(|kind| kind.as_slice().try_into().ok());
+        let key = match kind.map(CK_KEY_TYPE::from_ne_bytes) {
+            Some(CKK_RSA) => modulus
+                .zip(exponent)
+                .map(|(modulus, exponent)| PublicKey::from_rsa(&modulus, &exponent)),
+            Some(CKK_EC | CKK_EC_EDWARDS) => ec_params
+                .zip(ec_point)
+                .map(|(params, point)| PublicKey::from_ec(&params, &point)),
+            _ => None,
+        };
+        Ok(Labelled {
+            label: text(label),
+            id: id.unwrap_or_default(),
+            object: key.transpose()?,
+        })
+    }
+
+    fn read_certificate(
+        &self,
+        session: CK_SESSION_HANDLE,
+        handle: CK_OBJECT_HANDLE,
+    ) -> Result<Labelled<Certificate>, Error> {
+        const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] =
+            &[(CKA_LABEL, 256), (CKA_ID, 256), (CKA_VALUE, 4096)];
+        let slot = self.token().slot();
+        let values = slot.functions()?.attributes(session, handle, WANTED);
+        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut next = || values.next().flatten();
+        let (label, id, value) = (next(), next(), next());
+        Ok(Labelled {
+            label: text(label),
+            id: id.unwrap_or_default(),
+            object: Certificate::from_der(&value.unwrap_or_default())?,
+        })
+    }
+
+    /// Keys and certificates pair by `CKA_ID`, then by public key, never by label.
+    fn pair(
+        &self,
+        keys: Vec<PrivateKey>,
+        public_keys: Vec<Labelled<Option<PublicKey>>>,
+        certificates: Vec<Labelled<Certificate>>,
+    ) -> Vec<Identity> {
+        let mut public_used = vec![false; public_keys.len()];
+        let mut certificate_used = vec![false; certificates.len()];
+        let certificate_keys: Vec<Option<PublicKey>> = certificates
+            .iter()
+            .map(|certificate| certificate.object.public_key().ok())
+            .collect();
+        let mut identities = Vec::new();
+
+        for mut key in keys {
+            for (public, used) in public_keys.iter().zip(&mut public_used) {
+                let Some(public_key) = &public.object else {
+                    continue;
+                };
+                let belongs = match key.public_key() {
+                    Some(own) => own == public_key,
+                    None => {
+                        !key.id().is_empty() && public.id == key.id() && could_be(&key, public_key)
+                    }
+                };
+                if belongs {
+                    *used = true;
+                    if key.public_key().is_none() {
+                        key = key.with_public_key(public_key.clone());
+                    }
+                }
+            }
+            let by_id = |(certificate, public_key): (&Labelled<_>, &Option<PublicKey>)| {
+                !key.id().is_empty()
+                    && certificate.id == key.id()
+                    && match (key.public_key(), public_key) {
+                        (Some(own), Some(certified)) => own == certified,
+                        (None, Some(certified)) => could_be(&key, certified),
+                        (_, None) => true,
+                    }
+            };
+            let by_public_key = |(_, public_key): (&Labelled<_>, &Option<PublicKey>)| {
+                key.public_key().is_some() && key.public_key() == public_key.as_ref()
+            };
+            let both = || certificates.iter().zip(&certificate_keys);
+            let mut mine: Vec<usize> = indices(both(), by_id);
+            if mine.is_empty() {
+                mine = indices(both(), by_public_key);
+            }
+            if mine.is_empty() {
+                identities.push(self.identity(Some(key), None, None));
+                continue;
+            }
+            for index in mine {
+                if let Some(used) = certificate_used.get_mut(index) {
+                    *used = true;
+                }
+                identities.push(self.identity(Some(key.clone()), certificates.get(index), None));
+            }
+        }
+
+        for ((certificate, used), public_key) in certificates
+            .iter()
+            .zip(&certificate_used)
+            .zip(&certificate_keys)
+        {
+            if *used {
+                continue;
+            }
+            for (public, used) in public_keys.iter().zip(&mut public_used) {
+                *used |= public.object.is_some() && public.object == *public_key;
+            }
+            identities.push(self.identity(None, Some(certificate), None));
+        }
+
+        // Before login, a public key is all that shows of a key without a certificate.
+        if self.is_locked_out() {
+            for (public, used) in public_keys.iter().zip(&public_used) {
+                if !used {
+                    identities.push(self.identity(None, None, Some(public)));
+                }
+            }
+        }
+        identities
+    }
+
+    fn identity(
+        &self,
+        key: Option<PrivateKey>,
+        certificate: Option<&Labelled<Certificate>>,
+        public: Option<&Labelled<Option<PublicKey>>>,
+    ) -> Identity {
+        let certified = certificate.and_then(|one| one.object.public_key().ok());
+        let public_key = key
+            .as_ref()
+            .and_then(|key| key.public_key().cloned())
+            .or(certified)
+            .or_else(|| public.and_then(|public| public.object.clone()));
+        let names = [
+            key.as_ref().map(|key| (key.label(), key.id())),
+            certificate.map(Labelled::names),
+            public.map(Labelled::names),
+        ];
+        let label = names.iter().flatten().map(|(label, _)| *label);
+        let id = names.iter().flatten().map(|(_, id)| *id);
+        Identity {
+            token: self.token().clone(),
+            key_status: match (&key, self.is_locked_out()) {
+                (Some(_), _) => KeyStatus::Visible,
+                (None, true) => KeyStatus::Hidden,
+                (None, false) => KeyStatus::Absent,
+            },
+            public_key,
+            certificate: certificate.map(|certificate| certificate.object.clone()),
+            label: first(label, str::is_empty).to_owned(),
+            id: first(id, <[u8]>::is_empty).to_owned(),
+            key,
+        }
+    }
+}
+
+/// An object with the names that the token gives it.
+struct Labelled<T> {
+    label: String,
+    id: Vec<u8>,
+    object: T,
+}
+
+impl<T> Labelled<T> {
+    fn names(&self) -> (&str, &[u8]) {
+        (&self.label, &self.id)
+    }
+}
+
+/// A number as PKCS#11 attributes hold it.
+type Number = [u8; size_of::<CK_ULONG>()];
+
+fn class(class: CK_OBJECT_CLASS) -> (CK_ATTRIBUTE_TYPE, Number) {
+    (CKA_CLASS, class.to_ne_bytes())
+}
+
+fn text(value: Option<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&value.unwrap_or_default()).into_owned()
+}
+
+/// Whether a public key could belong to a private key of which only the type is known.
+fn could_be(key: &PrivateKey, public_key: &PublicKey) -> bool {
+    use crate::KeyType;
+    match key.key_type() {
+        KeyType::Unknown | KeyType::Rsa { bits: 0 } => true,
+        own => own == public_key.key_type(),
+    }
+}
+
+fn indices<T>(all: impl Iterator<Item = T>, is: impl Fn(T) -> bool) -> Vec<usize> {
+    all.enumerate()
+        .filter_map(|(index, one)| is(one).then_some(index))
+        .collect()
+}
+
+/// The first that is not empty.
+fn first<'a, T: ?Sized>(mut all: impl Iterator<Item = &'a T>, is_empty: fn(&T) -> bool) -> &'a T
+where
+    &'a T: Default,
+{
+    all.find(|one| !is_empty(one)).unwrap_or_default()
+}
+
+/// Another program deleted the object between its finding and its reading.
+fn is_object_gone(code: ReturnCode) -> bool {
+    code.is(CKR_OBJECT_HANDLE_INVALID)
+}

@@ -1,0 +1,367 @@
+//! A private key on a token, and what protects it.
+
+mod protection;
+
+use std::fmt;
+use std::sync::Arc;
+
+use cryptoki_sys::*;
+
+pub use protection::Protection;
+
+use crate::pin::PinPrompt;
+use crate::public_key::{KeyType, PublicKey};
+use crate::token::{Slot, Token, Unlocked};
+use crate::uri::{ObjectType, Uri};
+use crate::{Error, SelectionError};
+
+/// A private key on a token. It cannot be read; it can be used.
+///
+/// Clones are cheap, and threads may share them: each signature takes a session of its own. A key
+/// of an [`Unlocked`] token keeps the token unlocked.
+///
+/// # Example
+/// ```no_run
+/// use keyfob::{Pin, Scheme};
+///
+/// let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+/// let key = fob.key("pkcs11:object=p256")?;
+/// let signature = key.sign(Scheme::EcdsaP256Sha256, b"message")?;
+/// # Ok::<(), keyfob::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PrivateKey {
+    inner: Arc<Inner>,
+    pub(crate) prompt: Option<Arc<dyn PinPrompt>>,
+}
+
+struct Inner {
+    access: Access,
+    handle: CK_OBJECT_HANDLE,
+    label: String,
+    id: Vec<u8>,
+    key_type: KeyType,
+    public_key: Option<PublicKey>,
+    can_sign: Option<bool>,
+    protection: Protection,
+}
+
+impl PrivateKey {
+    /// The label on the token. It can be empty, and several keys can have the same.
+    pub fn label(&self) -> &str {
+        &self.inner.label
+    }
+
+    /// `CKA_ID`: bytes that the key shares with its certificate and public key. It can be empty.
+    pub fn id(&self) -> &[u8] {
+        &self.inner.id
+    }
+
+    /// The algorithm, and the size or curve.
+    pub fn key_type(&self) -> KeyType {
+        self.inner.key_type
+    }
+
+    /// The public key, where the token shows it.
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        self.inner.public_key.as_ref()
+    }
+
+    /// Whether the token allows signing with it (`CKA_SIGN`), where it tells.
+    pub fn can_sign(&self) -> Option<bool> {
+        self.inner.can_sign
+    }
+
+    /// What protects it.
+    pub fn protection(&self) -> Protection {
+        self.inner.protection
+    }
+
+    /// The token that it is on.
+    pub fn token(&self) -> &Token {
+        self.inner.access.token()
+    }
+
+    /// A URI that names this key on its token (RFC 7512).
+    pub fn uri(&self) -> Uri {
+        let uri = self.token().uri().with_type(ObjectType::Private);
+        let uri = match self.id() {
+            [] => uri,
+            id => uri.with_id(id),
+        };
+        match self.label() {
+            "" => uri,
+            label => uri.with_object(label),
+        }
+    }
+
+    /// The same key, with a way to ask a person for the PIN where the key wants it each time
+    /// ([`Protection::always_authenticate`]).
+    ///
+    /// The prompt is asked before each signature, once.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use keyfob::{Pin, PinRequest, PinSourceError, Scheme};
+    /// # let key = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?.key("always-ask")?;
+    /// let key = key.with_prompt(Arc::new(|request: &PinRequest| {
+    ///     println!("the PIN for {}?", request.purpose);
+    ///     Pin::from_env("PIN")
+    /// }));
+    /// key.sign(Scheme::EcdsaP256Sha256, b"message")?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_prompt(&self, prompt: Arc<dyn PinPrompt>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            prompt: Some(prompt),
+        }
+    }
+
+    /// The same key, if the token vouches that it was made there and never left it.
+    ///
+    /// # Errors
+    /// [`Error::Unprotected`] where it does not, naming what is missing.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use keyfob::{Pin, Scheme};
+    /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let key = fob.key("p256")?.never_left_token()?;
+    /// let signature = key.sign(Scheme::EcdsaP256Sha256, b"message")?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn never_left_token(self) -> Result<Self, Error> {
+        match self.inner.protection.missing() {
+            None => Ok(self),
+            Some(missing) => Err(Error::Unprotected {
+                key: self.name(),
+                missing,
+            }),
+        }
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        self.token().slot()
+    }
+
+    pub(crate) fn handle(&self) -> CK_OBJECT_HANDLE {
+        self.inner.handle
+    }
+
+    /// The key as messages name it.
+    pub(crate) fn name(&self) -> String {
+        format!("\"{}\" on the token {}", self.label(), self.slot().name())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey")
+            .field("label", &self.inner.label)
+            .field("key_type", &self.inner.key_type)
+            .field("token", self.token())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who looks at a token's objects: somebody who unlocked it, or anybody.
+#[derive(Clone)]
+pub(crate) enum Access {
+    Public(Token),
+    Unlocked(Unlocked),
+}
+
+impl Access {
+    pub(crate) fn token(&self) -> &Token {
+        match self {
+            Self::Public(token) => token,
+            Self::Unlocked(fob) => fob.token(),
+        }
+    }
+
+    /// Whether private objects can be hidden from it.
+    pub(crate) fn is_locked_out(&self) -> bool {
+        match self {
+            Self::Public(token) => token.flags().login_required(),
+            Self::Unlocked(_) => false,
+        }
+    }
+
+    /// The one private key that a URI, or else a label, names: found on the token by these alone.
+    fn key(&self, selector: &str) -> Result<PrivateKey, Error> {
+        let uri = match Uri::looks_like(selector) {
+            true => selector.parse()?,
+            false => Uri::new().with_object(selector),
+        };
+        let none = || Error::Selection {
+            wanted: format!("a private key for {selector}"),
+            reason: match self.is_locked_out() {
+                true => SelectionError::NoneWhileLocked,
+                false => SelectionError::None,
+            },
+        };
+        if !crate::discovery::matches_token(&uri, self.token()) {
+            return Err(none());
+        }
+        let class = CKO_PRIVATE_KEY.to_ne_bytes();
+        let mut template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = vec![(CKA_CLASS, &class)];
+        template.extend(uri.object().map(|label| (CKA_LABEL, label.as_bytes())));
+        template.extend(uri.id().map(|id| (CKA_ID, id)));
+        let slot = self.token().slot();
+        let session = slot.session()?;
+        let functions = slot.functions()?;
+        let handles = functions.find(session.handle(), &template);
+        let handles = slot.call("C_FindObjects", handles)?;
+        let keys = handles
+            .into_iter()
+            .map(|handle| self.read_key(session.handle(), handle))
+            .collect::<Result<Vec<_>, _>>()?;
+        Error::exactly_one(keys, none, |key| key.uri().to_string())
+    }
+
+    /// Reads a private key's attributes, in one call where the module can.
+    pub(crate) fn read_key(
+        &self,
+        session: CK_SESSION_HANDLE,
+        handle: CK_OBJECT_HANDLE,
+    ) -> Result<PrivateKey, Error> {
+        let slot = self.token().slot();
+        let values = slot.functions()?.attributes(session, handle, WANTED);
+        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut next = || values.next().flatten();
+        let (label, id) = (next(), next());
+        let (kind, modulus, exponent) = (next(), next(), next());
+        let (ec_params, can_sign) = (next(), next());
+        let protection = Protection {
+            sensitive: flag(next()),
+            extractable: flag(next()),
+            always_sensitive: flag(next()),
+            never_extractable: flag(next()),
+            local: flag(next()),
+            always_authenticate: flag(next()).unwrap_or(false),
+        };
+        let public_key = match (&modulus, &exponent) {
+            (Some(modulus), Some(exponent)) => PublicKey::from_rsa(modulus, exponent).ok(),
+            _ => None,
+        };
+        let key_type = key_type(kind.as_deref(), modulus.as_deref(), ec_params.as_deref());
+        Ok(PrivateKey {
+            inner: Arc::new(Inner {
+                access: self.clone(),
+                handle,
+                label: String::from_utf8_lossy(&label.unwrap_or_default()).into_owned(),
+                id: id.unwrap_or_default(),
+                key_type,
+                public_key,
+                can_sign: flag(can_sign),
+                protection,
+            }),
+            prompt: None,
+        })
+    }
+}
+
+impl PrivateKey {
+    /// The same key, with the public key that another object of the token showed for it.
+    pub(crate) fn with_public_key(self, public_key: PublicKey) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                access: inner.access.clone(),
+                handle: inner.handle,
+                label: inner.label.clone(),
+                id: inner.id.clone(),
+                key_type: public_key.key_type(),
+                public_key: Some(public_key),
+                can_sign: inner.can_sign,
+                protection: inner.protection,
+            }),
+            prompt: self.prompt,
+        }
+    }
+}
+
+/// What is read of a private key, with the usual length of each.
+const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] = &[
+    (CKA_LABEL, 256),
+    (CKA_ID, 256),
+    (CKA_KEY_TYPE, size_of::<CK_KEY_TYPE>()),
+    (CKA_MODULUS, 1024),
+    (CKA_PUBLIC_EXPONENT, 16),
+    (CKA_EC_PARAMS, 64),
+    (CKA_SIGN, 1),
+    (CKA_SENSITIVE, 1),
+    (CKA_EXTRACTABLE, 1),
+    (CKA_ALWAYS_SENSITIVE, 1),
+    (CKA_NEVER_EXTRACTABLE, 1),
+    (CKA_LOCAL, 1),
+    (CKA_ALWAYS_AUTHENTICATE, 1),
+];
+
+fn flag(value: Option<Vec<u8>>) -> Option<bool> {
+    match value?.as_slice() {
+        [byte] => Some(*byte != CK_FALSE),
+        _ => None,
+    }
+}
+
+/// The type of a key, from what a token shows of it.
+pub(crate) fn key_type(
+    kind: Option<&[u8]>,
+    modulus: Option<&[u8]>,
+    ec_params: Option<&[u8]>,
+) -> KeyType {
+    let kind = kind.and_then(|kind| kind.try_into().ok());
+    match kind.map(CK_KEY_TYPE::from_ne_bytes) {
+        Some(CKK_RSA) => KeyType::Rsa {
+            bits: modulus.map_or(0, bits),
+        },
+        Some(CKK_EC | CKK_EC_EDWARDS) => ec_params
+            .and_then(|params| KeyType::from_ec_params(params).ok())
+            .unwrap_or(KeyType::Unknown),
+        _ => KeyType::Unknown,
+    }
+}
+
+/// The length of a big-endian number, in bits.
+fn bits(number: &[u8]) -> u32 {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let number = number.get(zeros..).unwrap_or_default();
+    number.first().map_or(0, |first| {
+        (number.len() as u32).saturating_mul(8) - first.leading_zeros()
+    })
+}
+
+impl Unlocked {
+    /// The private key that a URI or a label names, found with the fewest calls: neither other
+    /// keys nor certificates are read.
+    ///
+    /// # Errors
+    /// [`Error::Selection`] where none or several fit, naming those; [`Error::Uri`];
+    /// [`Error::TokenRemoved`], [`Error::Call`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # let fob = keyfob::discover()?.only()?.unlock(&keyfob::Pin::from("12345678"))?;
+    /// let by_label = fob.key("p256")?;
+    /// let by_id = fob.key("pkcs11:id=%02")?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn key(&self, selector: &str) -> Result<PrivateKey, Error> {
+        Access::Unlocked(self.clone()).key(selector)
+    }
+}
+
+impl Token {
+    /// The private key that a URI or a label names, among those that show themselves before
+    /// login. As [`Unlocked::key`].
+    ///
+    /// # Errors
+    /// As [`Unlocked::key`].
+    pub fn key(&self, selector: &str) -> Result<PrivateKey, Error> {
+        Access::Public(self.clone()).key(selector)
+    }
+}

@@ -1,0 +1,382 @@
+//! Which PKCS#11 modules to load when the caller names none.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::image;
+use super::p11_kit::{self, Places};
+use crate::catalog::{DRIVERS, Driver, System};
+
+/// The environment variable that names modules: one path, or several as in `PATH`.
+pub(crate) const VARIABLE: &str = "KEYFOB_MODULE";
+
+/// The modules of this system: [`locate`] with what this process has around it.
+pub(crate) fn on_this_system() -> Located {
+    locate(&Search::of_this_process())
+}
+
+/// The modules that the program itself names. A relative path is taken from the current folder: it
+/// is the program's own word, not that of its environment.
+pub(crate) fn named(paths: &[PathBuf]) -> Located {
+    let mut located = Located::default();
+    for path in paths {
+        located.add(Candidate {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
+            origin: Origin::Caller,
+        });
+    }
+    located
+}
+
+/// Whether the process has, or may have, more rights than the user who started it: the environment
+/// and texts of unknown origin are then not to say what code it runs.
+pub(crate) fn is_privileged() -> bool {
+    Privilege::of_this_process() != Privilege::Ordinary
+}
+
+/// The modules to try, in this order:
+///
+/// 1. `KEYFOB_MODULE`, if it is set and not empty, and then nothing else;
+/// 2. what p11-kit's configuration registers for this program;
+/// 3. what the catalog knows and finds installed, unless p11-kit's configuration has the same
+///    module or switches it off.
+///
+/// No file is named twice, by whatever links.
+pub(crate) fn locate(search: &Search) -> Located {
+    let mut located = Located::default();
+    let named = search.named.as_ref().filter(|named| !named.is_empty());
+    if let Some(named) = named
+        && located.permits(search.privilege)
+    {
+        located.add_named(named);
+        return located;
+    }
+    let mut registered = p11_kit::read(&search.places);
+    located.problems.append(&mut registered.problems);
+    for module in registered.modules {
+        located.add(Candidate {
+            path: module.path,
+            origin: Origin::P11Kit {
+                name: module.name,
+                file: module.file,
+            },
+        });
+    }
+    for driver in search.drivers {
+        let usable = driver.needs_env.is_none_or(search.is_set);
+        if usable && !located.knows(driver, &registered.disabled, search.system) {
+            located.add_installed(driver, search);
+        }
+    }
+    located
+}
+
+/// Where to search: the process's own places, or a test's.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    /// The value of `KEYFOB_MODULE`.
+    pub(crate) named: Option<OsString>,
+    pub(crate) privilege: Privilege,
+    /// p11-kit's configuration.
+    pub(crate) places: Places,
+    pub(crate) drivers: &'static [Driver],
+    pub(crate) system: System,
+    /// Where the drivers' files are looked for.
+    pub(crate) folders: Vec<PathBuf>,
+    /// Whether an environment variable is set.
+    pub(crate) is_set: fn(&str) -> bool,
+}
+
+impl Search {
+    /// The search that this process makes. It reads the environment anew each time.
+    pub(crate) fn of_this_process() -> Self {
+        let privilege = Privilege::of_this_process();
+        Self {
+            named: env::var_os(VARIABLE),
+            privilege,
+            places: Places::of_this_process(privilege != Privilege::Ordinary),
+            drivers: &DRIVERS,
+            system: System::HERE,
+            folders: System::HERE.folders(),
+            is_set: |name| env::var_os(name).is_some_and(|value| !value.is_empty()),
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Located {
+    pub(crate) candidates: Vec<Candidate>,
+    /// What went wrong; the candidates are right nevertheless.
+    pub(crate) problems: Vec<LocateError>,
+}
+
+/// A module to try. That it is one, and that it is there at all, is for loading it to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    pub(crate) origin: Origin,
+}
+
+/// How a module came to be loaded.
+///
+/// # Example
+/// ```
+/// use keyfob::Origin;
+///
+/// fn advice(origin: &Origin) -> String {
+///     match origin {
+///         Origin::Environment => "see KEYFOB_MODULE".to_owned(),
+///         Origin::P11Kit { file, .. } => format!("see {}", file.display()),
+///         _ => String::new(),
+///     }
+/// }
+/// assert_eq!(advice(&Origin::Environment), "see KEYFOB_MODULE");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The program named it.
+    Caller,
+    /// The environment variable `KEYFOB_MODULE` names it.
+    Environment,
+    /// It is registered with p11-kit (pkcs11.conf(5)).
+    P11Kit {
+        /// p11-kit's name for it: the file's, without `.module`.
+        name: String,
+        /// The configuration file that names it.
+        file: PathBuf,
+    },
+    /// It is a known vendor's, installed in its usual place.
+    Catalog,
+}
+
+/// What went wrong in the search for modules. The modules that were found are usable all the same.
+///
+/// # Example
+/// ```
+/// use keyfob::LocateError;
+///
+/// let problem = LocateError::Relative { path: "librtpkcs11ecp.so".into() };
+/// assert!(problem.to_string().contains("write the whole path"));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocateError {
+    /// `KEYFOB_MODULE` is set and the process has more rights than the user who started it, so that
+    /// it was ignored: it would run that user's code with those rights.
+    #[error(
+        "KEYFOB_MODULE is ignored in a set-uid or otherwise privileged program: name the module in \
+         the program, or register it with p11-kit in /etc/pkcs11/modules"
+    )]
+    Privileged,
+    /// `KEYFOB_MODULE` is set and it cannot be told whether the process has more rights than the
+    /// user who started it, so that it was ignored.
+    #[error(
+        "KEYFOB_MODULE is ignored since it cannot be told whether this program is set-uid \
+         (/proc/self/auxv cannot be read): make /proc available, or name the module in the program"
+    )]
+    PrivilegeUnknown,
+    /// A path in `KEYFOB_MODULE` is relative, so that what it names depends on the current folder.
+    #[error("the path \"{}\" in KEYFOB_MODULE is relative and was not loaded: write the whole path", path.display())]
+    Relative {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A configuration file or folder of p11-kit cannot be read.
+    #[error("p11-kit's configuration {} cannot be read: {reason}; correct its permissions or remove it", file.display())]
+    Unreadable {
+        /// The file or folder.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        reason: io::Error,
+    },
+    /// A line of a configuration file of p11-kit is not in its format (pkcs11.conf(5)). Nothing in
+    /// the file is used.
+    #[error("{}, line {line}: {found} where \"name: value\" is expected; the file is passed over until it is corrected", file.display())]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What stands there.
+        found: &'static str,
+    },
+    /// A field in a configuration file of p11-kit has a value that it cannot have.
+    #[error("{}: \"{field}\" is \"{value}\": write {expected}", file.display())]
+    Value {
+        /// The file.
+        file: PathBuf,
+        /// The field's name.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The values that it can have.
+        expected: &'static str,
+    },
+    /// A file among p11-kit's configuration has a name that is not of the form `name.module`.
+    #[error("{} is passed over: the name of a p11-kit configuration file is letters, digits, '_', '-', ',' and '.', and ends in \".module\"", file.display())]
+    FileName {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A module has both `enable-in` and `disable-in`; the first alone was heeded.
+    #[error("{}: the module has both \"enable-in\" and \"disable-in\", and \"disable-in\" is ignored: remove one", file.display())]
+    BothLists {
+        /// The file that names the module.
+        file: PathBuf,
+    },
+}
+
+impl LocateError {
+    pub(super) fn is_missing_file(&self) -> bool {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        matches!(self, Self::Unreadable { reason, .. } if matches!(reason.kind(), NotFound | NotADirectory))
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
+impl Located {
+    /// Adds what another search has found, but for files that are there already.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for candidate in other.candidates {
+            self.add(candidate);
+        }
+        self.problems.extend(other.problems);
+    }
+
+    /// Whether the environment may say what code to run.
+    fn permits(&mut self, privilege: Privilege) -> bool {
+        self.problems.push(match privilege {
+            Privilege::Ordinary => return true,
+            Privilege::Elevated => LocateError::Privileged,
+            Privilege::Unknown => LocateError::PrivilegeUnknown,
+        });
+        false
+    }
+
+    fn add_named(&mut self, named: &OsString) {
+        let paths = env::split_paths(named).filter(|path| !path.as_os_str().is_empty());
+        for path in paths {
+            if path.is_absolute() {
+                self.add(Candidate {
+                    path,
+                    origin: Origin::Environment,
+                });
+            } else {
+                self.problems.push(LocateError::Relative { path });
+            }
+        }
+    }
+
+    /// Whether p11-kit's configuration has said all there is to say of the driver. Another copy of
+    /// a module would show every token twice, and one that is switched off is to stay so.
+    fn knows(&self, driver: &Driver, disabled: &[PathBuf], system: System) -> bool {
+        let registered = self.candidates.iter().filter(|candidate| {
+            matches!(candidate.origin, Origin::P11Kit { .. }) && candidate.path.is_file()
+        });
+        registered
+            .map(|candidate| &candidate.path)
+            .chain(disabled)
+            .any(|path| driver.has_name_of(path, system))
+    }
+
+    /// The first of the driver's files that looks loadable: a 32-bit copy beside it is no fault.
+    /// Where none does, the first, so that it is told what is wrong with it.
+    fn add_installed(&mut self, driver: &Driver, search: &Search) {
+        let files = driver.installed(search.system, &search.folders);
+        let loadable = files.iter().find(|file| image::examine(file).is_ok());
+        if let Some(path) = loadable.or(files.first()) {
+            log::debug!("{} drives {}", path.display(), driver.drives.join(", "));
+            self.add(Candidate {
+                path: path.clone(),
+                origin: Origin::Catalog,
+            });
+        }
+    }
+
+    fn add(&mut self, candidate: Candidate) {
+        let real = real_path(&candidate.path);
+        if !self
+            .candidates
+            .iter()
+            .any(|other| real_path(&other.path) == real)
+        {
+            self.candidates.push(candidate);
+        }
+    }
+}
+
+/// The path without links; as it is, where there is no such file.
+fn real_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether the process can do more than the user who started it, and set its environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privilege {
+    Ordinary,
+    Elevated,
+    /// It cannot be told. It is to be treated as elevated.
+    Unknown,
+}
+
+impl Privilege {
+    /// On Linux and Android, what the kernel told the dynamic loader (`AT_SECURE`): set-uid,
+    /// set-gid, file capabilities, or a security module's word. A process that may not read its own
+    /// `/proc` entry is such a one. Where there is no `/proc` at all it cannot be told, which is
+    /// rare (a bare chroot) and costs `KEYFOB_MODULE` only.
+    ///
+    /// On other Unix systems, whether the program's file is set-uid or set-gid: a coarser answer,
+    /// since a process started by such a program is taken for ordinary. On Windows a process is
+    /// never elevated in this sense.
+    pub(crate) fn of_this_process() -> Self {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            fs::read("/proc/self/auxv").map_or(Self::Unknown, |vector| Self::of_auxv(&vector))
+        }
+        #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+        {
+            use std::os::unix::fs::MetadataExt;
+            const SET_ID: u32 = 0o6000;
+            match env::current_exe().and_then(fs::metadata) {
+                Ok(program) if program.mode() & SET_ID == 0 => Self::Ordinary,
+                Ok(_) => Self::Elevated,
+                Err(_) => Self::Unknown,
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            Self::Ordinary
+        }
+    }
+
+    /// Reads the auxiliary vector: pairs of native words, type and value (getauxval(3)).
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn of_auxv(vector: &[u8]) -> Self {
+        const AT_SECURE: usize = 23;
+        const WORD: usize = size_of::<usize>();
+        let word = |bytes: &[u8]| bytes.try_into().map(usize::from_ne_bytes).ok();
+        for pair in vector.chunks_exact(WORD * 2) {
+            let (kind, value) = pair.split_at(WORD);
+            if word(kind) == Some(AT_SECURE) {
+                return match word(value) {
+                    Some(0) => Self::Ordinary,
+                    _ => Self::Elevated,
+                };
+            }
+        }
+        Self::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests;

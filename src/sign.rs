@@ -1,0 +1,344 @@
+//! Signing on the token, and the `signature` crate's traits.
+
+mod signer;
+
+use std::io::{self, Read};
+
+use cryptoki_sys::*;
+
+pub use signer::TokenSigner;
+
+use crate::Error;
+use crate::identity::Identity;
+use crate::key::PrivateKey;
+use crate::module::ReturnCode;
+use crate::public_key::KeyType;
+use crate::scheme::{Scheme, Signature};
+
+impl PrivateKey {
+    /// Signs a message. It is hashed here: only its digest travels to the token, except with
+    /// Ed25519, whose definition (RFC 8032) needs the whole message on the token.
+    ///
+    /// Costs two module calls, `C_SignInit` and `C_Sign`; the first signature with a mechanism
+    /// one more.
+    ///
+    /// # Errors
+    /// [`Error::Sign`] with the reason, before the token is asked where it can be told before;
+    /// [`Error::Pin`] for a key that wants its PIN each time; [`Error::TokenRemoved`],
+    /// [`Error::Call`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use keyfob::{Pin, Scheme};
+    /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let signature = fob.key("p256")?.sign(Scheme::EcdsaP256Sha256, b"message")?;
+    /// std::fs::write("message.sig", signature.as_bytes()).expect("the folder can be written to");
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Signature, Error> {
+        match scheme.digest_algorithm() {
+            Some(algorithm) => self.sign_input(scheme, &algorithm.digest(message)),
+            None => {
+                if let Some(limit) = scheme
+                    .message_limit()
+                    .filter(|limit| message.len() > *limit)
+                {
+                    return Err(self.sign_error(SignError::MessageTooLong { limit }));
+                }
+                self.sign_input(scheme, message)
+            }
+        }
+    }
+
+    /// Signs a digest that the caller has made with the scheme's digest algorithm.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); [`SignError::DigestLength`], and
+    /// [`SignError::WholeMessageNeeded`] with Ed25519.
+    pub fn sign_digest(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
+        let Some(algorithm) = scheme.digest_algorithm() else {
+            return Err(self.sign_error(SignError::WholeMessageNeeded { scheme }));
+        };
+        if digest.len() != algorithm.output_len() {
+            return Err(self.sign_error(SignError::DigestLength {
+                expected: algorithm.output_len(),
+                found: digest.len(),
+            }));
+        }
+        self.sign_input(scheme, digest)
+    }
+
+    /// Signs all that a reader gives, in constant memory.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); [`SignError::Read`], and [`SignError::WholeMessageNeeded`] with
+    /// Ed25519.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use keyfob::{Pin, Scheme};
+    /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let file = std::fs::File::open("contract.pdf").expect("the file is there");
+    /// let signature = fob.key("p256")?.sign_reader(Scheme::EcdsaP256Sha256, file)?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn sign_reader(&self, scheme: Scheme, reader: impl Read) -> Result<Signature, Error> {
+        let Some(algorithm) = scheme.digest_algorithm() else {
+            return Err(self.sign_error(SignError::WholeMessageNeeded { scheme }));
+        };
+        // A key that cannot sign should not have gigabytes read for it first.
+        self.check(scheme)?;
+        let digest = algorithm
+            .digest_reader(reader)
+            .map_err(|error| self.sign_error(SignError::Read(error)))?;
+        self.sign_input(scheme, &digest)
+    }
+
+    /// This key as a signer of the `signature` crate, with one scheme: for `x509-cert`'s builders
+    /// and whatever else takes one.
+    ///
+    /// # Errors
+    /// [`Error::Sign`] where the scheme does not fit the key, or the token does not show the
+    /// public key.
+    pub fn signer(&self, scheme: Scheme) -> Result<TokenSigner, Error> {
+        TokenSigner::new(self.clone(), scheme, self.public_key().cloned())
+    }
+
+    fn sign_input(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
+        self.check(scheme)?;
+        let input = scheme.token_input(digest);
+        let raw = match self.protection().always_authenticate {
+            true => self.sign_alone(scheme, &input)?,
+            false => self.sign_together(scheme, &input)?,
+        };
+        Signature::from_raw(scheme, &raw)
+            .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))
+    }
+
+    fn sign_together(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let slot = self.slot();
+        let functions = slot.functions()?;
+        let _together = slot.together();
+        let mut session = slot.session()?;
+        let outcome = functions
+            .sign_init(session.handle(), &scheme.mechanism(), self.handle())
+            .map_err(|code| ("C_SignInit", code))
+            .and_then(|()| {
+                functions
+                    .sign(session.handle(), input, self.longest_signature())
+                    .map_err(|code| ("C_Sign", code))
+            });
+        outcome.map_err(|(function, code)| {
+            session.spoil();
+            self.call_error(function, code)
+        })
+    }
+
+    /// A key that wants its PIN each time: the person is asked first, then the token is held
+    /// alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
+    /// Nothing of it is tried again.
+    fn sign_alone(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let Some(prompt) = &self.prompt else {
+            return Err(self.sign_error(SignError::PromptNeeded));
+        };
+        let slot = self.slot();
+        let functions = slot.functions()?;
+        let (pin, request) = self
+            .token()
+            .ask_for_signature(prompt.as_ref(), self.label())?;
+        let _alone = slot.alone();
+        let mut session = slot.session()?;
+        if let Err(code) = functions.sign_init(session.handle(), &scheme.mechanism(), self.handle())
+        {
+            session.spoil();
+            return Err(self.call_error("C_SignInit", code));
+        }
+        if let Err(error) = self.token().log_in_to_operation(&session, &pin, &request) {
+            // The operation is still open.
+            session.spoil();
+            return Err(error);
+        }
+        functions
+            .sign(session.handle(), input, self.longest_signature())
+            .map_err(|code| {
+                session.spoil();
+                self.call_error("C_Sign", code)
+            })
+    }
+
+    /// What can be told before the token is asked to sign.
+    pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Error> {
+        let key_type = self.key_type();
+        if !scheme.fits(&key_type) {
+            return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
+        }
+        if self.can_sign() == Some(false) {
+            return Err(self.sign_error(SignError::NotForSigning));
+        }
+        let Some(limits) = self.slot().mechanism(scheme.mechanism_code())? else {
+            return Err(self.sign_error(SignError::MechanismMissing {
+                scheme,
+                mechanism: scheme.mechanism_name(),
+            }));
+        };
+        match key_type {
+            KeyType::Rsa { bits } if !limits.allows(bits) => {
+                Err(self.sign_error(SignError::KeySize {
+                    bits,
+                    min: limits.min,
+                    max: limits.max,
+                }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// In bytes. RSA signatures are as long as the modulus.
+    fn longest_signature(&self) -> usize {
+        match self.key_type() {
+            KeyType::Rsa { bits } => bits.div_ceil(8) as usize,
+            KeyType::Ec(curve) => 2 * curve.field_len(),
+            _ => 64,
+        }
+    }
+
+    fn call_error(&self, function: &'static str, code: ReturnCode) -> Error {
+        match code.code() as CK_RV {
+            CKR_USER_NOT_LOGGED_IN => self.sign_error(SignError::LoginNeeded),
+            CKR_KEY_FUNCTION_NOT_PERMITTED => self.sign_error(SignError::NotForSigning),
+            _ => self.slot().error(function, code),
+        }
+    }
+
+    fn sign_error(&self, reason: SignError) -> Error {
+        Error::Sign {
+            key: self.name(),
+            reason,
+        }
+    }
+}
+
+impl Identity {
+    /// Signs a message with the private key. See [`PrivateKey::sign`].
+    ///
+    /// # Errors
+    /// As [`PrivateKey::sign`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Signature, Error> {
+        self.signing_key()?.sign(scheme, message)
+    }
+
+    /// Signs a ready digest. See [`PrivateKey::sign_digest`].
+    ///
+    /// # Errors
+    /// As [`PrivateKey::sign_digest`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    pub fn sign_digest(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
+        self.signing_key()?.sign_digest(scheme, digest)
+    }
+
+    /// Signs a stream. See [`PrivateKey::sign_reader`].
+    ///
+    /// # Errors
+    /// As [`PrivateKey::sign_reader`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    pub fn sign_reader(&self, scheme: Scheme, reader: impl Read) -> Result<Signature, Error> {
+        self.signing_key()?.sign_reader(scheme, reader)
+    }
+
+    /// This identity as a signer of the `signature` crate. See [`PrivateKey::signer`].
+    ///
+    /// # Errors
+    /// As [`PrivateKey::signer`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use keyfob::{Pin, Scheme, Signature};
+    /// use signature::Signer;
+    ///
+    /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let me = fob.identities()?.for_signing().only()?;
+    /// let signature: Signature = me.signer(Scheme::EcdsaP256Sha256)?.sign(b"message");
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn signer(&self, scheme: Scheme) -> Result<TokenSigner, Error> {
+        TokenSigner::new(
+            self.signing_key()?.clone(),
+            scheme,
+            self.public_key().cloned(),
+        )
+    }
+}
+
+/// Why something cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The scheme is for other keys.
+    #[error("the scheme {scheme} is not for {key_type} keys; choose one that is")]
+    SchemeDoesNotFit {
+        /// The scheme.
+        scheme: Scheme,
+        /// What the key is.
+        key_type: KeyType,
+    },
+    /// The token does not have the mechanism.
+    #[error("the token does not have {mechanism}, which {scheme} needs; choose another scheme")]
+    MechanismMissing {
+        /// The scheme.
+        scheme: Scheme,
+        /// The mechanism's PKCS#11 name.
+        mechanism: &'static str,
+    },
+    /// The token signs with shorter or longer keys only.
+    #[error("it has {bits} bits, and the token signs with keys of {min} to {max} bits")]
+    KeySize {
+        /// The key's size.
+        bits: u32,
+        /// The shortest.
+        min: u32,
+        /// The longest.
+        max: u32,
+    },
+    /// The token does not allow signing with this key (`CKA_SIGN`).
+    #[error("it is not for signing (CKA_SIGN is false)")]
+    NotForSigning,
+    /// A digest has not the length of the scheme's digest algorithm.
+    #[error("the digest has {found} bytes, and the scheme's has {expected}")]
+    DigestLength {
+        /// The length that is right, in bytes.
+        expected: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// The scheme signs whole messages, not digests or streams.
+    #[error("{scheme} signs whole messages, not digests or streams; give it the message")]
+    WholeMessageNeeded {
+        /// The scheme.
+        scheme: Scheme,
+    },
+    /// The message is longer than can be sent to a token whole.
+    #[error("the message is longer than the {limit} bytes that are sent to a token whole")]
+    MessageTooLong {
+        /// The most bytes.
+        limit: usize,
+    },
+    /// The key wants its PIN for each signature, and there is no prompt to ask for it.
+    #[error("it wants its PIN for each signature; give it a prompt (with_prompt)")]
+    PromptNeeded,
+    /// The token says that nobody is logged in.
+    #[error("the token says that it is not unlocked; unlock it again")]
+    LoginNeeded,
+    /// The key is hidden until the token is unlocked.
+    #[error("it is hidden until the token is unlocked; unlock it and choose again")]
+    KeyHidden,
+    /// There is a certificate, but no private key for it on the token.
+    #[error("the token has no private key for this certificate")]
+    NoKey,
+    /// The token does not show the public key, which a signer needs.
+    #[error("the token shows no public key for it, nor a certificate")]
+    NoPublicKey,
+    /// The token's answer is no signature.
+    #[error("the token's answer is no signature: {0}")]
+    BadSignature(String),
+    /// What was to be signed could not be read.
+    #[error("what was to be signed could not be read: {0}")]
+    Read(io::Error),
+}

@@ -1,0 +1,200 @@
+//! A token: who it is, the state of its PIN, and how it is unlocked.
+
+mod info;
+mod login;
+mod session;
+mod slot;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use info::TokenFlags;
+pub(crate) use info::TokenInfo;
+pub use login::Unlocked;
+pub(crate) use slot::Slot;
+
+use crate::module::{Module, Origin};
+use crate::pin::PinState;
+use crate::uri::Uri;
+use crate::{Error, PinError};
+
+/// A token that a module sees in one of its slots.
+///
+/// What it tells of itself was read when it was found; [`refresh`](Token::refresh) reads it again.
+/// Clones are cheap, and threads may share them.
+///
+/// # Example
+/// ```no_run
+/// for token in keyfob::discover()?.tokens() {
+///     println!("{} {} {}", token.label(), token.serial(), token.pin_state());
+/// }
+/// # Ok::<(), keyfob::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Token {
+    slot: Arc<Slot>,
+    info: Arc<TokenInfo>,
+    origin: Origin,
+}
+
+impl Token {
+    /// Reads the token in a slot.
+    pub(crate) fn read(
+        module: &Module,
+        origin: Origin,
+        slot: cryptoki_sys::CK_SLOT_ID,
+    ) -> Result<Self, Error> {
+        let functions = module.loaded()?.functions();
+        let info = functions.token_info(slot).map_err(|code| Error::Call {
+            subject: format!("slot {slot} of {}", module.path().display()),
+            function: "C_GetTokenInfo",
+            code,
+        })?;
+        let info = TokenInfo::from(&info);
+        Ok(Self {
+            slot: Slot::of(module, slot, &info)?,
+            info: Arc::new(info),
+            origin,
+        })
+    }
+
+    /// The label that its owner gave it.
+    pub fn label(&self) -> &str {
+        &self.info.label
+    }
+
+    /// Who made it.
+    pub fn manufacturer(&self) -> &str {
+        &self.info.manufacturer
+    }
+
+    /// Its model.
+    pub fn model(&self) -> &str {
+        &self.info.model
+    }
+
+    /// Its serial number, as the module writes it. It can be empty, and not every maker keeps it
+    /// unique.
+    pub fn serial(&self) -> &str {
+        &self.info.serial
+    }
+
+    /// The flags of `CK_TOKEN_INFO`.
+    pub fn flags(&self) -> TokenFlags {
+        self.info.flags
+    }
+
+    /// What is known of its PIN and the tries left.
+    ///
+    /// Some modules (OpenSC) show nothing of it until a login has failed in this process: that is
+    /// [`PinState::Unknown`], never [`PinState::Normal`].
+    pub fn pin_state(&self) -> PinState {
+        self.info.pin_state(self.slot.module().path())
+    }
+
+    /// The lengths of a PIN that the token takes, in bytes: fewest and most. `None` where what it
+    /// says makes no sense.
+    pub fn pin_lengths(&self) -> Option<(usize, usize)> {
+        self.info.pin_lengths
+    }
+
+    /// The number of the slot that it is in. Not a name: it changes when the token is plugged in
+    /// again.
+    pub fn slot_id(&self) -> u64 {
+        u64::from(self.slot.id())
+    }
+
+    /// What the module says of the slot: mostly the reader's name.
+    ///
+    /// # Errors
+    /// [`Error::Call`] where the module does not answer, [`Error::TokenRemoved`].
+    pub fn slot_description(&self) -> Result<String, Error> {
+        Ok(crate::module::text(&self.slot.info()?.slotDescription))
+    }
+
+    /// The module that sees it.
+    pub fn module(&self) -> &Module {
+        self.slot.module()
+    }
+
+    /// How its module was found.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The mechanisms that the token has, as their PKCS#11 codes (`CKM_…`), in its own order.
+    /// Vendors' own, from 0x80000000 on, are among them.
+    ///
+    /// # Errors
+    /// [`Error::TokenRemoved`], [`Error::Call`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// const CKM_ECDSA: u64 = 0x1041;
+    /// let token = keyfob::discover()?.only()?;
+    /// println!("ECDSA: {}", token.mechanisms()?.contains(&CKM_ECDSA));
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn mechanisms(&self) -> Result<Vec<u64>, Error> {
+        let mechanisms = self.slot.functions()?.mechanisms(self.slot.id());
+        let mechanisms = self.slot.call("C_GetMechanismList", mechanisms)?;
+        Ok(mechanisms.into_iter().map(u64::from).collect())
+    }
+
+    /// A URI that names this token and no other of its maker's: token, manufacturer, model and
+    /// serial (RFC 7512).
+    pub fn uri(&self) -> Uri {
+        let mut uri = Uri::new();
+        for (with, value) in [
+            (Uri::with_token as fn(Uri, String) -> Uri, self.label()),
+            (Uri::with_manufacturer, self.manufacturer()),
+            (Uri::with_model, self.model()),
+            (Uri::with_serial, self.serial()),
+        ] {
+            if !value.is_empty() {
+                uri = with(uri, value.to_owned());
+            }
+        }
+        uri
+    }
+
+    /// Reads again what the token tells of itself, the state of its PIN above all.
+    ///
+    /// # Errors
+    /// [`Error::TokenRemoved`] where it is gone or another is in its place, [`Error::Call`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # let mut token = keyfob::discover()?.only()?;
+    /// token.refresh()?;
+    /// println!("{}", token.pin_state());
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn refresh(&mut self) -> Result<(), Error> {
+        self.info = Arc::new(self.slot.token_info()?);
+        Ok(())
+    }
+
+    pub(crate) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// The error for a PIN that this token refused.
+    pub(crate) fn pin_error(&self, reason: PinError) -> Error {
+        Error::Pin {
+            token: self.slot.name().to_owned(),
+            reason,
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("label", &self.info.label)
+            .field("serial", &self.info.serial)
+            .field("slot", &self.slot.id())
+            .field("module", &self.slot.module().path())
+            .finish_non_exhaustive()
+    }
+}

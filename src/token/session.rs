@@ -1,0 +1,121 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cryptoki::session::Session;
+use cryptoki::slot::Slot as SlotNumber;
+use cryptoki_sys::CK_SESSION_HANDLE;
+
+use super::Slot;
+use crate::Error;
+use crate::module::{ReturnCode, lock};
+
+/// Idle sessions kept for the next call; more are closed.
+const KEPT: usize = 16;
+
+/// The open sessions of a token.
+///
+/// A session is opened when none is idle, and kept for the next call. One stays open as long as
+/// the token is unlocked, since closing the last one is a logout (PKCS#11 3.1, section 5.6.2).
+#[derive(Default)]
+pub(super) struct Pool {
+    idle: Mutex<Vec<Session>>,
+    open: AtomicUsize,
+}
+
+impl Pool {
+    pub(super) fn close(&self) {
+        for session in lock(&self.idle).drain(..) {
+            self.end(session);
+        }
+    }
+
+    fn end(&self, session: Session) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        // A session whose token is gone is closed already.
+        if let Err(error) = session.close() {
+            log::debug!("C_CloseSession: {error}");
+        }
+    }
+}
+
+impl Slot {
+    /// A session to use alone: an idle one or a new one. Dropping it gives it back.
+    pub(crate) fn session(&self) -> Result<Pooled<'_>, Error> {
+        self.module().loaded()?;
+        let idle = lock(&self.pool.idle).pop();
+        let session = match idle {
+            Some(session) => session,
+            None => self.open_session()?,
+        };
+        Ok(Pooled {
+            slot: self,
+            session: Some(session),
+            spoiled: false,
+        })
+    }
+
+    fn open_session(&self) -> Result<Session, Error> {
+        let context = self.module().loaded()?.context();
+        let number = SlotNumber::try_from(u64::from(self.id()))
+            .map_err(|_| self.error("C_OpenSession", ReturnCode::new(0x03)))?;
+        // Closed by the pool: a session that closes itself would do so in a forked child too.
+        let session = context
+            .open_ro_session_no_drop(number)
+            .map_err(|error| self.error("C_OpenSession", ReturnCode::of(&error)))?;
+        self.pool.open.fetch_add(1, Ordering::Relaxed);
+        Ok(session)
+    }
+}
+
+/// A session on loan.
+pub(crate) struct Pooled<'a> {
+    slot: &'a Slot,
+    /// Always there until the drop.
+    session: Option<Session>,
+    spoiled: bool,
+}
+
+impl Pooled<'_> {
+    pub(crate) fn handle(&self) -> CK_SESSION_HANDLE {
+        self.session.as_ref().map_or(0, Session::handle)
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// The session is in a state of which nothing is known, perhaps with an operation open: it is
+    /// closed and not used again.
+    pub(crate) fn spoil(&mut self) {
+        self.spoiled = true;
+    }
+}
+
+impl Drop for Pooled<'_> {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        if !self.slot.module().inner().is_this_process() {
+            return;
+        }
+        let pool = &self.slot.pool;
+        if self.spoiled {
+            // Closing the only session would be a logout: another is opened first.
+            if pool.open.load(Ordering::Relaxed) == 1
+                && let Ok(another) = self.slot.open_session()
+            {
+                lock(&pool.idle).push(another);
+            }
+            pool.end(session);
+            return;
+        }
+        let mut idle = lock(&pool.idle);
+        if idle.len() < KEPT {
+            idle.push(session);
+        } else {
+            drop(idle);
+            pool.end(session);
+        }
+    }
+}
