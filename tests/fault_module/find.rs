@@ -1,0 +1,136 @@
+//! C_FindObjects: searches that hide, reorder, never end or lie about their count.
+
+use std::collections::BTreeMap;
+
+use cryptoki_sys::*;
+
+use crate::forward::real;
+use crate::objects::{self, Filter};
+use crate::options::Options;
+use crate::shared::Shared;
+
+static MANNERS: Shared<Option<Manners>> = Shared::new(None);
+static SEARCHES: Shared<BTreeMap<CK_SESSION_HANDLE, Search>> = Shared::new(BTreeMap::new());
+
+#[derive(Clone, Default)]
+struct Manners {
+    hidden: Vec<Filter>,
+    reverse: bool,
+    endless: bool,
+    chunk: Option<CK_ULONG>,
+    count: Option<CK_ULONG>,
+}
+
+struct Search {
+    all: Vec<CK_OBJECT_HANDLE>,
+    next: usize,
+}
+
+pub(crate) unsafe fn init(
+    session: CK_SESSION_HANDLE,
+    template: *mut CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> CK_RV {
+    let result = real!(C_FindObjectsInit(session, template, count));
+    if result == CKR_OK {
+        SEARCHES.lock().remove(&session);
+    }
+    result
+}
+
+pub(crate) unsafe fn next(
+    session: CK_SESSION_HANDLE,
+    list: *mut CK_OBJECT_HANDLE,
+    capacity: CK_ULONG,
+    count: *mut CK_ULONG,
+) -> CK_RV {
+    let manners = MANNERS.lock().clone();
+    let Some(manners) = manners.filter(|_| !list.is_null() && !count.is_null()) else {
+        return real!(C_FindObjects(session, list, capacity, count));
+    };
+    let begun = SEARCHES.lock().contains_key(&session);
+    if !begun {
+        match Search::begin(session, &manners) {
+            Ok(search) => SEARCHES.lock().insert(session, search),
+            Err(code) => return code,
+        };
+    }
+    let capacity = manners.chunk.map_or(capacity, |chunk| chunk.min(capacity)) as usize;
+    let some = match SEARCHES.lock().get_mut(&session) {
+        Some(search) => search.take(capacity, manners.endless),
+        None => return CKR_OPERATION_NOT_INITIALIZED,
+    };
+    // SAFETY: both are not NULL, and `list` is good for `capacity` handles, as promised by
+    // the caller of PKCS#11.
+    unsafe {
+        std::ptr::copy_nonoverlapping(some.as_ptr(), list, some.len());
+        *count = manners.count.unwrap_or(some.len() as CK_ULONG);
+    }
+    CKR_OK
+}
+
+impl Search {
+    /// Takes everything the real search finds, to be given out in our own way.
+    fn begin(session: CK_SESSION_HANDLE, manners: &Manners) -> Result<Self, CK_RV> {
+        let mut all = objects::rest(session)?;
+        all.retain(|object| {
+            !manners
+                .hidden
+                .iter()
+                .any(|hidden| hidden.fits(session, *object))
+        });
+        if manners.reverse {
+            all.reverse();
+        }
+        Ok(Self { all, next: 0 })
+    }
+
+    fn take(&mut self, most: usize, endless: bool) -> Vec<CK_OBJECT_HANDLE> {
+        if endless && self.next >= self.all.len() {
+            self.next = 0;
+        }
+        let some: Vec<_> = self
+            .all
+            .iter()
+            .skip(self.next)
+            .take(most)
+            .copied()
+            .collect();
+        self.next += some.len();
+        some
+    }
+}
+
+pub(crate) unsafe fn done(session: CK_SESSION_HANDLE) -> CK_RV {
+    SEARCHES.lock().remove(&session);
+    real!(C_FindObjectsFinal(session))
+}
+
+/// The command `find …`, which adds to what was said before.
+pub(crate) fn command(mut options: Options) -> Result<(), String> {
+    let (hide, reverse) = (options.flag("hide"), options.flag("reverse"));
+    let endless = options.flag("endless");
+    let (chunk, count) = (options.number("chunk")?, options.number("count")?);
+    let hidden = if hide {
+        Some(Filter::read(&mut options)?)
+    } else {
+        None
+    };
+    options.done()?;
+    let mut manners = MANNERS.lock();
+    let manners = manners.get_or_insert_default();
+    manners.hidden.extend(hidden);
+    manners.reverse |= reverse;
+    manners.endless |= endless;
+    manners.chunk = chunk.or(manners.chunk);
+    manners.count = count.or(manners.count);
+    Ok(())
+}
+
+pub(crate) fn forget_all() {
+    SEARCHES.lock().clear();
+}
+
+pub(crate) fn reset() {
+    *MANNERS.lock() = None;
+}

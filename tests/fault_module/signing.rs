@@ -1,0 +1,131 @@
+//! Signatures: none at all (to measure what lies above the module), wrong ones, and ones of
+//! an impossible length.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use cryptoki_sys::*;
+
+use crate::forward::real;
+use crate::options::Options;
+use crate::shared::Shared;
+
+/// Apart from the other manners, so that the null mode costs one load.
+static NULL: AtomicBool = AtomicBool::new(false);
+static MANNERS: Shared<Manners> = Shared::new(Manners::GOOD);
+
+#[derive(Clone, Copy)]
+struct Manners {
+    flip: bool,
+    length: Option<CK_ULONG>, // claimed with the signature
+    size: Option<CK_ULONG>,   // claimed when only asked for the size
+}
+
+impl Manners {
+    const GOOD: Self = Self {
+        flip: false,
+        length: None,
+        size: None,
+    };
+}
+
+/// As long as P-256's and Ed25519's; neither half is zero.
+const NULL_SIGNATURE: [u8; 64] = [0x5a; 64];
+
+pub(crate) unsafe fn init(
+    session: CK_SESSION_HANDLE,
+    mechanism: *mut CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    if NULL.load(Relaxed) {
+        return CKR_OK;
+    }
+    real!(C_SignInit(session, mechanism, key))
+}
+
+pub(crate) unsafe fn sign(
+    session: CK_SESSION_HANDLE,
+    data: *mut CK_BYTE,
+    length: CK_ULONG,
+    signature: *mut CK_BYTE,
+    signature_length: *mut CK_ULONG,
+) -> CK_RV {
+    if NULL.load(Relaxed) {
+        // SAFETY: as promised by the caller of PKCS#11.
+        return unsafe { give_null(signature, signature_length) };
+    }
+    let result = real!(C_Sign(session, data, length, signature, signature_length));
+    // SAFETY: the real module has just written there.
+    unsafe { spoil(result, signature, signature_length) }
+}
+
+pub(crate) unsafe fn last(
+    session: CK_SESSION_HANDLE,
+    signature: *mut CK_BYTE,
+    signature_length: *mut CK_ULONG,
+) -> CK_RV {
+    let result = real!(C_SignFinal(session, signature, signature_length));
+    // SAFETY: the real module has just written there.
+    unsafe { spoil(result, signature, signature_length) }
+}
+
+unsafe fn give_null(signature: *mut CK_BYTE, length: *mut CK_ULONG) -> CK_RV {
+    // SAFETY: as promised by our caller.
+    let Some(length) = (unsafe { length.as_mut() }) else {
+        return CKR_ARGUMENTS_BAD;
+    };
+    let capacity = std::mem::replace(length, NULL_SIGNATURE.len() as CK_ULONG);
+    if signature.is_null() {
+        return CKR_OK;
+    }
+    if capacity < *length {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
+    unsafe { signature.cast::<[u8; 64]>().write_unaligned(NULL_SIGNATURE) };
+    CKR_OK
+}
+
+/// After a success: the real signature, or its length, made wrong.
+unsafe fn spoil(result: CK_RV, signature: *mut CK_BYTE, length: *mut CK_ULONG) -> CK_RV {
+    let manners = *MANNERS.lock();
+    if result != CKR_OK {
+        return result;
+    }
+    if signature.is_null() {
+        if let Some(size) = manners.size {
+            // SAFETY: as promised by our caller.
+            unsafe { *length = size };
+        }
+        return result;
+    }
+    // SAFETY: as promised by our caller; there are `*length` bytes of signature.
+    unsafe {
+        if manners.flip && *length > 0 {
+            *signature.add(*length as usize - 1) ^= 1;
+        }
+        if let Some(claimed) = manners.length {
+            *length = claimed;
+        }
+    }
+    result
+}
+
+/// The command `sign null|flip|forward [length=N] [size=N]`.
+pub(crate) fn command(mut options: Options) -> Result<(), String> {
+    let (null, flip) = (options.flag("null"), options.flag("flip"));
+    options.flag("forward"); // what is left when nothing else is asked for
+    let manners = Manners {
+        flip,
+        length: options.number("length")?,
+        size: options.number("size")?,
+    };
+    options.done()?;
+    NULL.store(null, Relaxed);
+    *MANNERS.lock() = manners;
+    Ok(())
+}
+
+pub(crate) fn reset() {
+    NULL.store(false, Relaxed);
+    *MANNERS.lock() = Manners::GOOD;
+}
