@@ -11,7 +11,7 @@ pub use protection::Protection;
 
 use crate::pin::PinPrompt;
 use crate::public_key::{KeyType, PublicKey};
-use crate::token::{Slot, Token, Unlocked};
+use crate::token::{Pooled, Slot, Token, Unlocked};
 use crate::uri::{ObjectType, Uri};
 use crate::{Error, SelectionError};
 
@@ -211,13 +211,14 @@ impl Access {
         template.extend(uri.object().map(|label| (CKA_LABEL, label.as_bytes())));
         template.extend(uri.id().map(|id| (CKA_ID, id)));
         let slot = self.token().slot();
-        let session = slot.session()?;
         let functions = slot.functions()?;
+        let _together = slot.together();
+        let session = slot.session(functions)?;
         let handles = functions.find(session.handle(), &template);
         let handles = slot.call("C_FindObjects", handles)?;
         let keys = handles
             .into_iter()
-            .map(|handle| self.read_key(session.handle(), handle))
+            .map(|handle| self.read_key(&session, handle))
             .collect::<Result<Vec<_>, _>>()?;
         Error::exactly_one(keys, none, |key| key.uri().to_string())
     }
@@ -225,12 +226,10 @@ impl Access {
     /// Reads a private key's attributes, in one call where the module can.
     pub(crate) fn read_key(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: &Pooled<'_>,
         handle: CK_OBJECT_HANDLE,
     ) -> Result<PrivateKey, Error> {
-        let slot = self.token().slot();
-        let values = slot.functions()?.attributes(session, handle, WANTED);
-        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut values = session.attributes(handle, WANTED)?.into_iter();
         let mut next = || values.next().flatten();
         let (label, id) = (next(), next());
         let (kind, modulus, exponent) = (next(), next(), next());

@@ -10,6 +10,8 @@
     clippy::undocumented_unsafe_blocks
 )]
 #![deny(unsafe_code)]
+// PKCS#11's numbers have 32 bits on some systems, and 64 on others.
+#![allow(clippy::unnecessary_cast, clippy::useless_conversion)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
 use crate::module::ReturnCode;
+use crate::module::raw::Functions;
 use crate::public_key::KeyType;
 use crate::scheme::{Scheme, Signature};
 
@@ -105,21 +106,26 @@ impl PrivateKey {
     }
 
     fn sign_input(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
-        self.check(scheme)?;
+        let functions = self.slot().functions()?;
+        self.check_with(functions, scheme)?;
         let input = scheme.token_input(digest);
         let raw = match self.protection().always_authenticate {
-            true => self.sign_alone(scheme, &input)?,
-            false => self.sign_together(scheme, &input)?,
+            true => self.sign_alone(functions, scheme, &input)?,
+            false => self.sign_together(functions, scheme, &input)?,
         };
         Signature::from_raw(scheme, &raw)
             .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))
     }
 
-    fn sign_together(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign_together(
+        &self,
+        functions: &Functions,
+        scheme: Scheme,
+        input: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let slot = self.slot();
-        let functions = slot.functions()?;
         let _together = slot.together();
-        let mut session = slot.session()?;
+        let mut session = slot.session(functions)?;
         let outcome = functions
             .sign_init(session.handle(), &scheme.mechanism(), self.handle())
             .map_err(|code| ("C_SignInit", code))
@@ -137,17 +143,21 @@ impl PrivateKey {
     /// A key that wants its PIN each time: the person is asked first, then the token is held
     /// alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
     /// Nothing of it is tried again.
-    fn sign_alone(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign_alone(
+        &self,
+        functions: &Functions,
+        scheme: Scheme,
+        input: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let Some(prompt) = &self.prompt else {
             return Err(self.sign_error(SignError::PromptNeeded));
         };
         let slot = self.slot();
-        let functions = slot.functions()?;
         let (pin, request) = self
             .token()
             .ask_for_signature(prompt.as_ref(), self.label())?;
         let _alone = slot.alone();
-        let mut session = slot.session()?;
+        let mut session = slot.session(functions)?;
         if let Err(code) = functions.sign_init(session.handle(), &scheme.mechanism(), self.handle())
         {
             session.spoil();
@@ -168,6 +178,10 @@ impl PrivateKey {
 
     /// What can be told before the token is asked to sign.
     pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Error> {
+        self.check_with(self.slot().functions()?, scheme)
+    }
+
+    fn check_with(&self, functions: &Functions, scheme: Scheme) -> Result<(), Error> {
         let key_type = self.key_type();
         if !scheme.fits(&key_type) {
             return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
@@ -175,7 +189,7 @@ impl PrivateKey {
         if self.can_sign() == Some(false) {
             return Err(self.sign_error(SignError::NotForSigning));
         }
-        let Some(limits) = self.slot().mechanism(scheme.mechanism_code())? else {
+        let Some(limits) = self.slot().mechanism(functions, scheme.mechanism_code())? else {
             return Err(self.sign_error(SignError::MechanismMissing {
                 scheme,
                 mechanism: scheme.mechanism_name(),

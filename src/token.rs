@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub use info::TokenFlags;
 pub(crate) use info::TokenInfo;
 pub use login::Unlocked;
+pub(crate) use session::Pooled;
 pub(crate) use slot::Slot;
 
 use crate::module::{Module, Origin};

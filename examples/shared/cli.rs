@@ -1,4 +1,5 @@
 //! What the examples share: which token, whose PIN, and how to say what went wrong.
+#![allow(dead_code, reason = "no example needs all of it")]
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -27,7 +28,6 @@ pub fn unlock(token: &Token) -> Result<Unlocked> {
 }
 
 /// The key, with somebody to ask where it wants its PIN each time.
-#[allow(dead_code, reason = "not every example signs")]
 pub fn with_prompt(key: PrivateKey) -> PrivateKey {
     match std::env::var_os("KEYFOB_PIN") {
         Some(_) => key.with_prompt(Arc::new(|_: &_| Pin::from_env("KEYFOB_PIN"))),

@@ -40,7 +40,9 @@ pub(super) fn to_rfc4514(name: &Name) -> String {
     let mut parts: Vec<_> = name
         .iter_rdn()
         .map(|rdn| {
-            let pairs: Vec<_> = rdn.iter().map(pair).collect();
+            // RFC 4514 leaves the order of a set open; this is OpenSSL's.
+            let mut pairs: Vec<_> = rdn.iter().map(pair).collect();
+            pairs.reverse();
             pairs.join("+")
         })
         .collect();

@@ -6,7 +6,7 @@ use super::{Identities, Identity, KeyStatus};
 use crate::cert::Certificate;
 use crate::key::{Access, PrivateKey};
 use crate::public_key::PublicKey;
-use crate::token::{Token, Unlocked};
+use crate::token::{Pooled, Token, Unlocked};
 use crate::{Error, ReturnCode};
 
 impl Unlocked {
@@ -72,20 +72,21 @@ impl Access {
         &self,
         template: &[(CK_ATTRIBUTE_TYPE, Number)],
         problems: &mut Vec<Error>,
-        read: impl Fn(CK_SESSION_HANDLE, CK_OBJECT_HANDLE) -> Result<T, Error>,
+        read: impl Fn(&Pooled<'_>, CK_OBJECT_HANDLE) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let slot = self.token().slot();
+        let functions = slot.functions()?;
         let _together = slot.together();
-        let session = slot.session()?;
+        let session = slot.session(functions)?;
         let template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = template
             .iter()
             .map(|(attribute, value)| (*attribute, value.as_slice()))
             .collect();
-        let handles = slot.functions()?.find(session.handle(), &template);
+        let handles = functions.find(session.handle(), &template);
         let handles = slot.call("C_FindObjects", handles)?;
         let mut objects = Vec::with_capacity(handles.len());
         for handle in handles {
-            match read(session.handle(), handle) {
+            match read(&session, handle) {
                 Ok(object) => objects.push(object),
                 Err(error @ (Error::TokenRemoved { .. } | Error::Forked)) => return Err(error),
                 Err(Error::Call { code, .. }) if is_object_gone(code) => {}
@@ -97,7 +98,7 @@ impl Access {
 
     fn read_public_key(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: &Pooled<'_>,
         handle: CK_OBJECT_HANDLE,
     ) -> Result<Labelled<Option<PublicKey>>, Error> {
         const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] = &[
@@ -109,9 +110,7 @@ impl Access {
             (CKA_EC_PARAMS, 64),
             (CKA_EC_POINT, 256),
         ];
-        let slot = self.token().slot();
-        let values = slot.functions()?.attributes(session, handle, WANTED);
-        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut values = session.attributes(handle, WANTED)?.into_iter();
         let mut next = || values.next().flatten();
         let (label, id, kind) = (next(), next(), next());
         let (modulus, exponent) = (next(), next());
@@ -135,14 +134,12 @@ impl Access {
 
     fn read_certificate(
         &self,
-        session: CK_SESSION_HANDLE,
+        session: &Pooled<'_>,
         handle: CK_OBJECT_HANDLE,
     ) -> Result<Labelled<Certificate>, Error> {
         const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] =
             &[(CKA_LABEL, 256), (CKA_ID, 256), (CKA_VALUE, 4096)];
-        let slot = self.token().slot();
-        let values = slot.functions()?.attributes(session, handle, WANTED);
-        let mut values = slot.call("C_GetAttributeValue", values)?.into_iter();
+        let mut values = session.attributes(handle, WANTED)?.into_iter();
         let mut next = || values.next().flatten();
         let (label, id, value) = (next(), next(), next());
         Ok(Labelled {

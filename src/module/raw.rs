@@ -52,7 +52,7 @@ macro_rules! call {
             // SAFETY: the function is alive, and its pointer arguments are good for the lengths
             // that are passed beside them (the module's invariants, at the top).
             Some(function) => ReturnCode::check(unsafe { function($($argument),*) }),
-            None => Err(ReturnCode::new(CKR_FUNCTION_NOT_SUPPORTED as u64)),
+            None => Err(ReturnCode::FUNCTION_NOT_SUPPORTED),
         }
     };
 }
@@ -188,10 +188,10 @@ impl Functions {
             ))?;
             let handles = batch
                 .get(..count as usize)
-                .ok_or(ReturnCode::new(CKR_GENERAL_ERROR as u64))?;
+                .ok_or(ReturnCode::GENERAL_ERROR)?;
             found.extend_from_slice(handles);
             if found.len() > MAX_OBJECTS {
-                return Err(ReturnCode::new(CKR_GENERAL_ERROR as u64));
+                return Err(ReturnCode::GENERAL_ERROR);
             }
             if handles.len() < FIND_BATCH {
                 return Ok(found);
@@ -344,7 +344,7 @@ impl Functions {
             &mut length,
         ))?;
         if length as usize > longest {
-            return Err(ReturnCode::new(CKR_GENERAL_ERROR as u64));
+            return Err(ReturnCode::GENERAL_ERROR);
         }
         signature.truncate(length as usize);
         Ok(signature)
@@ -442,7 +442,7 @@ fn list<T: Copy + Default>(
         values.truncate(count as usize);
         return Ok(values);
     }
-    Err(ReturnCode::new(CKR_GENERAL_ERROR as u64))
+    Err(ReturnCode::GENERAL_ERROR)
 }
 
 /// Codes with which `C_GetAttributeValue` still answers the attributes that it can (PKCS#11 3.1,

@@ -20,6 +20,12 @@ use cryptoki_sys::*;
 pub struct ReturnCode(CK_RV);
 
 impl ReturnCode {
+    /// What is made of answers that cannot be true.
+    pub(crate) const GENERAL_ERROR: Self = Self(CKR_GENERAL_ERROR);
+    pub(crate) const FUNCTION_NOT_SUPPORTED: Self = Self(CKR_FUNCTION_NOT_SUPPORTED);
+    pub(crate) const SLOT_ID_INVALID: Self = Self(CKR_SLOT_ID_INVALID);
+    pub(crate) const SESSION_HANDLE_INVALID: Self = Self(CKR_SESSION_HANDLE_INVALID);
+
     /// The code with this number. On 32-bit systems, whose `CK_RV` has 32 bits, higher ones are
     /// cut off.
     pub fn new(code: u64) -> Self {
@@ -67,9 +73,9 @@ impl ReturnCode {
                 .iter()
                 .map(|(code, _)| *code)
                 .find(|code| Rv::from(*code) == Rv::Error(*error))
-                .map_or(Self(CKR_GENERAL_ERROR), Self),
-            cryptoki::error::Error::NullFunctionPointer => Self(CKR_FUNCTION_NOT_SUPPORTED),
-            _ => Self(CKR_GENERAL_ERROR),
+                .map_or(Self::GENERAL_ERROR, Self),
+            cryptoki::error::Error::NullFunctionPointer => Self::FUNCTION_NOT_SUPPORTED,
+            _ => Self::GENERAL_ERROR,
         }
     }
 }

@@ -91,7 +91,8 @@ impl Silent {
         let entered = loop {
             let mut byte = Zeroizing::new([0u8]);
             let count = self.terminal.read(byte.as_mut_slice()).map_err(failed)?;
-            match byte[0] {
+            let [byte] = *byte;
+            match byte {
                 _ if count == 0 => break false,
                 b'\n' | b'\r' => break length > 0,
                 0x03 | 0x04 => break false,

@@ -55,10 +55,7 @@ pub(super) fn from_numbers(
     if (exponent.len(), exponent) >= (modulus.len(), modulus) {
         return Err(malformed("RSA", "its exponent is not below its modulus"));
     }
-    if !RSA_BITS.contains(&bits) {
-        return Ok((bits, None));
-    }
-    // Refuses exponents above 33 bits, which would let a stranger's key cost us minutes.
+    // Refuses other sizes, and exponents above 33 bits, before it computes anything.
     let key = rsa::RsaPublicKey::new_with_size_limits(
         BoxedUint::from_be_slice_vartime(modulus),
         BoxedUint::from_be_slice_vartime(exponent),

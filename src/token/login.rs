@@ -10,6 +10,7 @@ use super::session::Pooled;
 use super::{Slot, Token};
 use crate::Error;
 use crate::module::ReturnCode;
+use crate::module::raw::Functions;
 use crate::pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinState, TriesLeft};
 
 /// An unlocked token.
@@ -116,14 +117,14 @@ impl Token {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn unlocked(&self) -> Result<Option<Unlocked>, Error> {
-        self.slot().functions()?;
+        let functions = self.slot().functions()?;
         let mut state = self.slot().login();
         if let Some(login) = state.current() {
             return Ok(Some(self.with(login)));
         }
-        state.end_abandoned(self.slot());
-        let session = self.slot().session()?;
-        let found = self.slot().functions()?.session_state(session.handle());
+        state.end_abandoned(self.slot(), functions);
+        let session = self.slot().session(functions)?;
+        let found = functions.session_state(session.handle());
         match self.slot().call("C_GetSessionInfo", found)? {
             CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS => {
                 Ok(Some(self.with(state.begin(self.slot(), Whose::Host))))
@@ -137,7 +138,7 @@ impl Token {
         ask: impl FnOnce(PinRequest) -> Result<Answer<'a>, PinError>,
     ) -> Result<Unlocked, Error> {
         let slot = self.slot();
-        slot.functions()?;
+        let functions = slot.functions()?;
         let mut state = slot.login();
         if let Some(current) = state.current() {
             // In this order: the last holder of a login takes the lock to log out.
@@ -145,7 +146,7 @@ impl Token {
             drop(current);
             return Err(self.pin_error(PinError::AlreadyUnlocked));
         }
-        state.end_abandoned(slot);
+        state.end_abandoned(slot, functions);
         // What was read when the token was found may be old, and a try may be at stake.
         let info = slot.recent_token_info()?;
         if !info.flags.login_required() {
@@ -156,7 +157,7 @@ impl Token {
             return Err(self.pin_error(PinError::Locked));
         }
         let answer = ask(request.clone()).map_err(|reason| self.pin_error(reason))?;
-        let session = slot.session()?;
+        let session = slot.session(functions)?;
         self.present(&session, UserType::User, answer.pin(), &request)?;
         Ok(self.with(state.begin(slot, Whose::Ours)))
     }
@@ -204,7 +205,9 @@ impl Token {
         self.check(pin, request)
             .map_err(|reason| self.pin_error(reason))?;
         let Some(session) = session.session() else {
-            return Err(self.slot().error("C_Login", ReturnCode::new(0xb3)));
+            return Err(self
+                .slot()
+                .error("C_Login", ReturnCode::SESSION_HANDLE_INVALID));
         };
         let sent = match pin.typed() {
             Some(pin) => session.login_with_raw(user, pin),
@@ -329,12 +332,12 @@ impl LoginState {
     }
 
     /// Ends a login whose last holder is going in another thread and has not logged out yet.
-    fn end_abandoned(&mut self, slot: &Slot) {
+    fn end_abandoned(&mut self, slot: &Slot, functions: &Functions) {
         if let Some(Current {
             whose: Whose::Ours, ..
         }) = self.current.take()
         {
-            log_out(slot);
+            log_out(slot, functions);
         }
     }
 }
@@ -347,22 +350,25 @@ struct Login {
 
 impl Drop for Login {
     fn drop(&mut self) {
-        if !self.slot.module().inner().is_this_process() {
+        // In a forked child the login is the parent's.
+        let Ok(functions) = self.slot.functions() else {
             return;
-        }
+        };
         let mut state = self.slot.login();
         if state
             .current
             .as_ref()
             .is_some_and(|current| current.serial == self.serial)
         {
-            state.end_abandoned(&self.slot);
+            state.end_abandoned(&self.slot, functions);
         }
     }
 }
 
-fn log_out(slot: &Slot) {
-    let Ok(session) = slot.session() else { return };
+fn log_out(slot: &Slot, functions: &Functions) {
+    let Ok(session) = slot.session(functions) else {
+        return;
+    };
     if let Some(Err(error)) = session.session().map(|session| session.logout()) {
         // Gone with its token, most likely; then so is the login.
         log::debug!("C_Logout: {error}");

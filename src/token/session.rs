@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cryptoki::session::Session;
 use cryptoki::slot::Slot as SlotNumber;
-use cryptoki_sys::CK_SESSION_HANDLE;
+use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
 
 use super::Slot;
 use crate::Error;
+use crate::module::raw::Functions;
 use crate::module::{ReturnCode, lock};
 
 /// Idle sessions kept for the next call; more are closed.
@@ -40,8 +41,10 @@ impl Pool {
 
 impl Slot {
     /// A session to use alone: an idle one or a new one. Dropping it gives it back.
-    pub(crate) fn session(&self) -> Result<Pooled<'_>, Error> {
-        self.module().loaded()?;
+    ///
+    /// `functions` are this slot's ([`Slot::functions`]): whoever has them has checked, before any
+    /// lock was touched, that this process may call the module.
+    pub(crate) fn session<'a>(&'a self, functions: &'a Functions) -> Result<Pooled<'a>, Error> {
         let idle = lock(&self.pool.idle).pop();
         let session = match idle {
             Some(session) => session,
@@ -49,6 +52,7 @@ impl Slot {
         };
         Ok(Pooled {
             slot: self,
+            functions,
             session: Some(session),
             spoiled: false,
         })
@@ -57,7 +61,7 @@ impl Slot {
     fn open_session(&self) -> Result<Session, Error> {
         let context = self.module().loaded()?.context();
         let number = SlotNumber::try_from(u64::from(self.id()))
-            .map_err(|_| self.error("C_OpenSession", ReturnCode::new(0x03)))?;
+            .map_err(|_| self.error("C_OpenSession", ReturnCode::SLOT_ID_INVALID))?;
         // Closed by the pool: a session that closes itself would do so in a forked child too.
         let session = context
             .open_ro_session_no_drop(number)
@@ -70,6 +74,7 @@ impl Slot {
 /// A session on loan.
 pub(crate) struct Pooled<'a> {
     slot: &'a Slot,
+    functions: &'a Functions,
     /// Always there until the drop.
     session: Option<Session>,
     spoiled: bool,
@@ -78,6 +83,16 @@ pub(crate) struct Pooled<'a> {
 impl Pooled<'_> {
     pub(crate) fn handle(&self) -> CK_SESSION_HANDLE {
         self.session.as_ref().map_or(0, Session::handle)
+    }
+
+    /// Several attributes of an object: [`Functions::attributes`].
+    pub(crate) fn attributes(
+        &self,
+        object: CK_OBJECT_HANDLE,
+        wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
+    ) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let values = self.functions.attributes(self.handle(), object, wanted);
+        self.slot.call("C_GetAttributeValue", values)
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
@@ -96,9 +111,7 @@ impl Drop for Pooled<'_> {
         let Some(session) = self.session.take() else {
             return;
         };
-        if !self.slot.module().inner().is_this_process() {
-            return;
-        }
+        // The process is the one that borrowed it: no caller's code, and so no fork, comes between.
         let pool = &self.slot.pool;
         if self.spoiled {
             // Closing the only session would be a logout: another is opened first.

@@ -122,12 +122,13 @@ impl Slot {
     /// fails the call otherwise is taken to have the mechanism: `C_SignInit` will tell.
     pub(crate) fn mechanism(
         &self,
+        functions: &Functions,
         mechanism: CK_MECHANISM_TYPE,
     ) -> Result<Option<KeySizes>, Error> {
         if let Some(known) = lock(&self.mechanisms).get(&mechanism) {
             return Ok(*known);
         }
-        let answer = match self.functions()?.mechanism_info(self.id, mechanism) {
+        let answer = match functions.mechanism_info(self.id, mechanism) {
             Ok(info) if info.flags & CKF_SIGN == 0 => None,
             Ok(info) => Some(KeySizes::from(&info)),
             Err(code) if code.is_any(&[CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID]) => None,
