@@ -8,6 +8,7 @@ pub(crate) use matching::matches_token;
 
 use crate::module::locate::{self, Candidate};
 use crate::module::{Module, Origin, module_error};
+use crate::privilege::Privilege;
 use crate::token::Token;
 use crate::uri::Uri;
 use crate::{Error, ModuleError, SelectionError};
@@ -94,7 +95,7 @@ impl Search {
         match uri.module_path() {
             None => Ok(self),
             Some(path) if !path.is_absolute() => Err(module_error(path, ModuleError::RelativePath)),
-            Some(path) if locate::is_privileged() => {
+            Some(path) if Privilege::of_this_process() != Privilege::Ordinary => {
                 Err(module_error(path, ModuleError::Privileged))
             }
             Some(path) => Ok(self.module(path)),

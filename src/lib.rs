@@ -33,6 +33,7 @@ mod key;
 mod module;
 mod pem;
 mod pin;
+mod privilege;
 mod public_key;
 mod scheme;
 mod sign;

@@ -6,11 +6,11 @@ mod softhsm;
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use keyfob::{Scheme, Search};
-use softhsm::{Kind, PIN, SoftHsm, run};
+use softhsm::{Kind, PIN, SoftHsm, example, run};
 
 #[test]
 fn a_signature_is_two_calls() {
@@ -135,17 +135,4 @@ fn spy_module() -> PathBuf {
         .flat_map(|folder| ["pkcs11-spy.so", "pkcs11/pkcs11-spy.so"].map(|name| folder.join(name)))
         .find(|path| path.exists())
         .expect("no pkcs11-spy.so: run the tests by ./softhsm-setup.sh cargo test")
-}
-
-/// The path of an example, which `cargo test` has built.
-fn example(name: &str) -> PathBuf {
-    let binary = env::current_exe().unwrap();
-    let profile = binary.ancestors().nth(2).map(Path::to_owned).unwrap();
-    let path = profile.join("examples").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo build --examples",
-        path.display()
-    );
-    path
 }

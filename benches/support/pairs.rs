@@ -1,6 +1,5 @@
 //! Two ways of doing the same, measured side by side.
 
-use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +10,9 @@ const SLICE: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 100;
 
 /// The rate of `ours` over that of `other`.
-pub fn ratio(name: &str, ours: impl Fn(), other: impl Fn()) {
+pub fn ratio(name: &str, ours: &impl Fn(), other: impl Fn()) {
     let ratios = (0..ROUNDS).map(|round| {
-        let (ours, other) = in_turn(round, || rate(&ours), || rate(&other));
+        let (ours, other) = in_turn(round, || rate(ours), || rate(&other));
         ours / other
     });
     report(name, ratios.collect());
@@ -23,11 +22,11 @@ pub fn ratio(name: &str, ours: impl Fn(), other: impl Fn()) {
 pub fn ratio_of_threads<F: FnMut() + Send>(
     name: &str,
     threads: usize,
-    ours: impl Fn() + Sync,
+    ours: &(impl Fn() + Sync),
     other: impl Fn() -> F,
 ) {
     let ratios = (0..ROUNDS).map(|round| {
-        let ours = || together((0..threads).map(|_| &ours).collect());
+        let ours = || together((0..threads).map(|_| ours).collect());
         let other = || together((0..threads).map(|_| other()).collect());
         let (ours, other) = in_turn(round, ours, other);
         ours / other
@@ -63,7 +62,7 @@ fn rate(mut call: impl FnMut()) -> f64 {
     while start.elapsed() < SLICE {
         // The clock is looked at seldom, since it costs as much as a short call.
         for _ in 0..8 {
-            black_box(call());
+            call();
         }
         calls += 8;
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::image;
 use super::p11_kit::{self, Places};
 use crate::catalog::{DRIVERS, Driver, System};
+use crate::privilege::Privilege;
 
 /// The environment variable that names modules: one path, or several as in `PATH`.
 pub(crate) const VARIABLE: &str = "KEYFOB_MODULE";
@@ -29,12 +30,6 @@ pub(crate) fn named(paths: &[PathBuf]) -> Located {
         });
     }
     located
-}
-
-/// Whether the process has, or may have, more rights than the user who started it: the environment
-/// and texts of unknown origin are then not to say what code it runs.
-pub(crate) fn is_privileged() -> bool {
-    Privilege::of_this_process() != Privilege::Ordinary
 }
 
 /// The modules to try, in this order:
@@ -318,64 +313,6 @@ impl Located {
 /// The path without links; as it is, where there is no such file.
 fn real_path(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether the process can do more than the user who started it, and set its environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Privilege {
-    Ordinary,
-    Elevated,
-    /// It cannot be told. It is to be treated as elevated.
-    Unknown,
-}
-
-impl Privilege {
-    /// On Linux and Android, what the kernel told the dynamic loader (`AT_SECURE`): set-uid,
-    /// set-gid, file capabilities, or a security module's word. A process that may not read its own
-    /// `/proc` entry is such a one. Where there is no `/proc` at all it cannot be told, which is
-    /// rare (a bare chroot) and costs `KEYFOB_MODULE` only.
-    ///
-    /// On other Unix systems, whether the program's file is set-uid or set-gid: a coarser answer,
-    /// since a process started by such a program is taken for ordinary. On Windows a process is
-    /// never elevated in this sense.
-    pub(crate) fn of_this_process() -> Self {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        {
-            fs::read("/proc/self/auxv").map_or(Self::Unknown, |vector| Self::of_auxv(&vector))
-        }
-        #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-        {
-            use std::os::unix::fs::MetadataExt;
-            const SET_ID: u32 = 0o6000;
-            match env::current_exe().and_then(fs::metadata) {
-                Ok(program) if program.mode() & SET_ID == 0 => Self::Ordinary,
-                Ok(_) => Self::Elevated,
-                Err(_) => Self::Unknown,
-            }
-        }
-        #[cfg(not(unix))]
-        {
-            Self::Ordinary
-        }
-    }
-
-    /// Reads the auxiliary vector: pairs of native words, type and value (getauxval(3)).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn of_auxv(vector: &[u8]) -> Self {
-        const AT_SECURE: usize = 23;
-        const WORD: usize = size_of::<usize>();
-        let word = |bytes: &[u8]| bytes.try_into().map(usize::from_ne_bytes).ok();
-        for pair in vector.chunks_exact(WORD * 2) {
-            let (kind, value) = pair.split_at(WORD);
-            if word(kind) == Some(AT_SECURE) {
-                return match word(value) {
-                    Some(0) => Self::Ordinary,
-                    _ => Self::Elevated,
-                };
-            }
-        }
-        Self::Unknown
-    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,15 @@
 //!   What comes back is read only within the length that was offered, whatever the module says.
 #![allow(unsafe_code)]
 
+mod attributes;
+
 use std::path::Path;
 use std::ptr;
 
 use cryptoki_sys::*;
 
 use super::ReturnCode;
+use attributes::{AttributeBuffers, accept_partial, is_partial, may_answer_singly};
 
 /// No token holds as many objects; a module that says so is broken.
 const MAX_OBJECTS: usize = 100_000;
@@ -362,60 +365,6 @@ pub(crate) enum Parameter {
     Pss(CK_RSA_PKCS_PSS_PARAMS),
 }
 
-/// Room for several attributes' values in one block.
-struct AttributeBuffers {
-    template: Vec<CK_ATTRIBUTE>,
-    /// The room offered for each, in bytes.
-    capacities: Vec<usize>,
-    /// Of words, since modules write numbers through pointers of their type. Never grown: the
-    /// template points into it.
-    block: Vec<u64>,
-}
-
-impl AttributeBuffers {
-    fn new(wanted: impl Iterator<Item = (CK_ATTRIBUTE_TYPE, usize)>) -> Self {
-        let wanted: Vec<_> = wanted.collect();
-        let words = |length: usize| length.div_ceil(size_of::<u64>());
-        let mut block = vec![0u64; wanted.iter().map(|(_, length)| words(*length)).sum()];
-        let mut rest = block.as_mut_slice();
-        let mut template = Vec::with_capacity(wanted.len());
-        for (attribute, length) in &wanted {
-            let (room, after) = rest.split_at_mut(words(*length));
-            template.push(CK_ATTRIBUTE {
-                type_: *attribute,
-                pValue: room.as_mut_ptr().cast(),
-                ulValueLen: *length as CK_ULONG,
-            });
-            rest = after;
-        }
-        Self {
-            template,
-            capacities: wanted.into_iter().map(|(_, length)| length).collect(),
-            block,
-        }
-    }
-
-    /// The values that fit the room that was offered for them.
-    fn values(&self) -> Vec<Option<Vec<u8>>> {
-        let mut words = self.block.as_slice();
-        self.template
-            .iter()
-            .zip(&self.capacities)
-            .map(|(attribute, capacity)| {
-                let (room, after) = words.split_at(capacity.div_ceil(size_of::<u64>()));
-                words = after;
-                let length = attribute.ulValueLen as usize;
-                (length <= *capacity).then(|| {
-                    room.iter()
-                        .flat_map(|word| word.to_ne_bytes())
-                        .take(length)
-                        .collect()
-                })
-            })
-            .collect()
-    }
-}
-
 /// A list whose length is asked for first. It may grow between the two calls, so that is tried
 /// again, but not for ever.
 fn list<T: Copy + Default>(
@@ -443,35 +392,4 @@ fn list<T: Copy + Default>(
         return Ok(values);
     }
     Err(ReturnCode::GENERAL_ERROR)
-}
-
-/// Codes with which `C_GetAttributeValue` still answers the attributes that it can (PKCS#11 3.1,
-/// section 5.7.5).
-fn is_partial(code: ReturnCode) -> bool {
-    code.is_any(&[
-        CKR_ATTRIBUTE_SENSITIVE,
-        CKR_ATTRIBUTE_TYPE_INVALID,
-        CKR_BUFFER_TOO_SMALL,
-    ])
-}
-
-fn accept_partial(outcome: Result<(), ReturnCode>) -> Result<(), ReturnCode> {
-    match outcome {
-        Err(code) if is_partial(code) => Ok(()),
-        outcome => outcome,
-    }
-}
-
-/// Codes with which modules refuse a group of attributes though they would answer some of them.
-fn may_answer_singly(code: ReturnCode) -> bool {
-    code.is_any(&[
-        CKR_FUNCTION_FAILED,
-        CKR_GENERAL_ERROR,
-        CKR_ARGUMENTS_BAD,
-        CKR_ATTRIBUTE_VALUE_INVALID,
-        CKR_DATA_INVALID,
-        CKR_DATA_LEN_RANGE,
-        CKR_TEMPLATE_INCONSISTENT,
-        CKR_FUNCTION_NOT_SUPPORTED,
-    ])
 }

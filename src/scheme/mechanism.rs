@@ -1,5 +1,7 @@
 //! How a scheme is asked of a token: the PKCS#11 mechanism and what it is given to sign.
 
+use std::borrow::Cow;
+
 use cryptoki_sys::*;
 
 use super::{Family, Scheme};
@@ -39,13 +41,15 @@ impl Scheme {
     }
 
     /// What the mechanism is given: the digest, in the form that it wants.
-    pub(crate) fn token_input(self, digest: &[u8]) -> Vec<u8> {
+    pub(crate) fn token_input(self, digest: &[u8]) -> Cow<'_, [u8]> {
         match (self.family(), self.digest_algorithm()) {
-            (Family::RsaPkcs1, Some(algorithm)) => [digest_info_prefix(algorithm), digest].concat(),
+            (Family::RsaPkcs1, Some(algorithm)) => {
+                [digest_info_prefix(algorithm), digest].concat().into()
+            }
             // Leftmost bytes, as FIPS 186-5 section 6.4.1 has it. By PKCS#11 the token would cut
             // it; not every token does.
-            (Family::Ecdsa(curve), _) => digest.get(..curve.field_len()).unwrap_or(digest).to_vec(),
-            _ => digest.to_vec(),
+            (Family::Ecdsa(curve), _) => digest.get(..curve.field_len()).unwrap_or(digest).into(),
+            _ => digest.into(),
         }
     }
 }

@@ -257,8 +257,13 @@ fn ecdsa_to_der(curve: Curve, r: &[u8], s: &[u8]) -> Result<Vec<u8>, SignatureEr
     if is_zero(r) || is_zero(s) {
         return Err(SignatureError::Range { curve });
     }
-    let numbers = || -> der::Result<_> { [UintRef::new(r)?, UintRef::new(s)?].to_der() };
-    numbers().map_err(SignatureError::Der)
+    // Room for two numbers of P-521. Encoding to a vector would work out the lengths twice.
+    let mut room = [0; 144];
+    let mut encode = || -> der::Result<_> {
+        let numbers = [UintRef::new(r)?, UintRef::new(s)?];
+        Ok(numbers.encode_to_slice(&mut room)?.to_vec())
+    };
+    encode().map_err(SignatureError::Der)
 }
 
 fn is_zero(number: &[u8]) -> bool {

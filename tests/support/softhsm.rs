@@ -375,6 +375,22 @@ pub fn run(command: &mut process::Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The path of an example, which `cargo test` has built.
+pub fn example(name: &str) -> PathBuf {
+    let binary = env::current_exe().expect("a test has a path");
+    let profile = binary
+        .ancestors()
+        .nth(2)
+        .expect("it is in target/debug/deps");
+    let path = profile.join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build --examples",
+        path.display()
+    );
+    path
+}
+
 pub fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len())
         .step_by(2)

@@ -241,21 +241,6 @@ fn a_driver_may_need_a_variable() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn privilege_is_read_from_the_auxiliary_vector() {
-    let vector =
-        |words: &[usize]| -> Vec<u8> { words.iter().flat_map(|word| word.to_ne_bytes()).collect() };
-    let of = |words: &[usize]| Privilege::of_auxv(&vector(words));
-    assert_eq!(of(&[6, 4096, 23, 0, 0, 0]), Privilege::Ordinary);
-    assert_eq!(of(&[6, 4096, 23, 1, 0, 0]), Privilege::Elevated);
-    // 23 as a value is not the type.
-    assert_eq!(of(&[6, 23, 0, 0]), Privilege::Unknown);
-    assert_eq!(of(&[6, 4096, 23]), Privilege::Unknown);
-    assert_eq!(of(&[]), Privilege::Unknown);
-    assert_eq!(Privilege::of_this_process(), Privilege::Ordinary);
-}
-
-#[cfg(target_os = "linux")]
-#[test]
 fn this_machine_has_modules() {
     let mut search = Search::of_this_process();
     search.named = None;
