@@ -23,6 +23,10 @@
     )
 )]
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+mod guide {}
+
 mod catalog;
 mod cert;
 mod digest;
