@@ -6,14 +6,15 @@
 
 #[path = "shared/cli.rs"]
 mod cli;
+#[path = "shared/json.rs"]
+mod json;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Parser;
 use cli::Result;
-use keyfob::{Certificate, Discovery, Identities, Identity, Token};
-use serde_json::{Value, json};
+use keyfob::{Discovery, Identities, Identity, Token};
 
 /// List modules, tokens, and who can sign with them.
 #[derive(Parser)]
@@ -48,6 +49,10 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut listed = Vec::new();
     for token in tokens {
+        if !token.flags().is_initialized() {
+            listed.push((token, Vec::new()));
+            continue;
+        }
         match identities(&token, arguments.login) {
             Ok(identities) => {
                 problems.extend(identities.problems().iter().map(ToString::to_string));
@@ -61,7 +66,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     match arguments.json {
-        true => println!("{:#}", as_json(&found, &listed, &problems)),
+        true => println!("{:#}", json::report(&found, &listed, &problems)),
         false => print(&found, &listed),
     }
     for problem in problems {
@@ -102,7 +107,7 @@ fn print_identity(identity: &Identity) {
     if let Some(certificate) = identity.certificate() {
         println!("        owner   {}", certificate.subject());
         println!("        issuer  {}", certificate.issuer());
-        let (from, to) = validity(certificate);
+        let (from, to) = cli::validity(certificate);
         let now = match certificate.is_valid_at(SystemTime::now()) {
             true => "",
             false => " (NOT VALID NOW)",
@@ -114,50 +119,4 @@ fn print_identity(identity: &Identity) {
         None => println!("        key     {}", identity.key_status()),
     }
     println!("        {}", identity.uri());
-}
-
-fn as_json(found: &Discovery, listed: &[(Token, Vec<Identity>)], problems: &[String]) -> Value {
-    let modules: Vec<_> = found.modules().iter().map(|one| one.path()).collect();
-    let tokens: Vec<_> = listed
-        .iter()
-        .map(|(token, identities)| {
-            json!({
-                "label": token.label(), "serial": token.serial(),
-                "manufacturer": token.manufacturer(), "model": token.model(),
-                "initialized": token.flags().is_initialized(),
-                "pin_state": token.pin_state().to_string(),
-                "slot": token.slot_id(), "module": token.module().path(),
-                "uri": token.uri().to_string(),
-                "identities": identities.iter().map(identity_json).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({ "modules": modules, "tokens": tokens, "problems": problems })
-}
-
-fn identity_json(identity: &Identity) -> Value {
-    json!({
-        "label": identity.label(), "uri": identity.uri().to_string(),
-        "key_type": identity.key_type().to_string(),
-        "key_status": identity.key_status().to_string(),
-        "never_left_token": identity.key().map(|key| key.protection().never_left_token()),
-        "protection": identity.key().map(|key| key.protection().to_string()),
-        "certificate": identity.certificate().map(|certificate| json!({
-            "subject": certificate.subject(), "issuer": certificate.issuer(),
-            "serial": certificate.serial_hex(),
-            "not_before": validity(certificate).0, "not_after": validity(certificate).1,
-            "for_signing": certificate.allows_signing(),
-        })),
-    })
-}
-
-/// The first and last moment, as RFC 3339 writes them.
-fn validity(certificate: &Certificate) -> (String, String) {
-    let text = |time| {
-        der::DateTime::from_system_time(time).map_or_else(|_| "?".into(), |time| time.to_string())
-    };
-    (
-        text(certificate.not_before()),
-        text(certificate.not_after()),
-    )
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyfob::{Error, PrivateKey, Scheme, SelectionError, Signature};
+use keyfob::{PrivateKey, Scheme, Signature};
 
 /// Sign files with a key on a token.
 ///
@@ -56,18 +56,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let key = match &arguments.key {
         Some(name) => fob.key(name)?,
         None => {
-            let me = fob.identities()?.for_signing().valid_now().only();
-            let me = me.map_err(|error| match error {
-                Error::Selection {
-                    reason: SelectionError::Several(names),
-                    ..
-                } => format!(
-                    "several identities can sign; choose one with --key:\n  {}",
-                    names.join("\n  ")
-                )
-                .into(),
-                error => Box::<dyn std::error::Error>::from(error),
-            })?;
+            let me = cli::only(fob.identities()?.for_signing().valid_now())?;
             me.key().cloned().ok_or("the identity has no key")?
         }
     };

@@ -214,9 +214,8 @@ impl Access {
         let functions = slot.functions()?;
         let _together = slot.together();
         let session = slot.session(functions)?;
-        let handles = functions.find(session.handle(), &template);
-        let handles = slot.call("C_FindObjects", handles)?;
-        let keys = handles
+        let keys = session
+            .find(&template)?
             .into_iter()
             .map(|handle| self.read_key(&session, handle))
             .collect::<Result<Vec<_>, _>>()?;

@@ -169,8 +169,8 @@ pub enum ModuleError {
     #[error("the path is not absolute; what a relative one would load depends on the folder")]
     RelativePath,
     /// The process runs with more rights than the person who started it, who must not choose code
-    /// for it through the environment.
-    #[error("it was named by the environment of a set-uid process, and so is not loaded")]
+    /// for it through the environment or a URI.
+    #[error("it was named by the environment or a URI in a set-uid process, and so is not loaded")]
     Privileged,
 }
 

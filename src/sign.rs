@@ -125,7 +125,7 @@ impl PrivateKey {
     ) -> Result<Vec<u8>, Error> {
         let slot = self.slot();
         let _together = slot.together();
-        let mut session = slot.session(functions)?;
+        let session = slot.session(functions)?;
         let outcome = functions
             .sign_init(session.handle(), &scheme.mechanism(), self.handle())
             .map_err(|code| ("C_SignInit", code))
@@ -157,7 +157,7 @@ impl PrivateKey {
             .token()
             .ask_for_signature(prompt.as_ref(), self.label())?;
         let _alone = slot.alone();
-        let mut session = slot.session(functions)?;
+        let session = slot.session(functions)?;
         if let Err(code) = functions.sign_init(session.handle(), &scheme.mechanism(), self.handle())
         {
             session.spoil();
@@ -269,7 +269,8 @@ impl Identity {
     ///
     /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
     /// let me = fob.identities()?.for_signing().only()?;
-    /// let signature: Signature = me.signer(Scheme::EcdsaP256Sha256)?.sign(b"message");
+    /// // `sign` would panic where the token fails.
+    /// let signature: Result<Signature, _> = me.signer(Scheme::EcdsaP256Sha256)?.try_sign(b"message");
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn signer(&self, scheme: Scheme) -> Result<TokenSigner, Error> {

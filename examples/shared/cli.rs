@@ -5,7 +5,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use keyfob::{Discovery, Pin, PrivateKey, TerminalPrompt, Token, Unlocked, Uri};
+use keyfob::{
+    Certificate, Discovery, Identities, Identity, Pin, PrivateKey, SelectionError, TerminalPrompt,
+    Token, Unlocked, Uri,
+};
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -33,6 +36,32 @@ pub fn with_prompt(key: PrivateKey) -> PrivateKey {
         Some(_) => key.with_prompt(Arc::new(|_: &_| Pin::from_env("KEYFOB_PIN"))),
         None => key.with_prompt(Arc::new(TerminalPrompt::new())),
     }
+}
+
+/// The only one of several identities, or how to choose one.
+pub fn only(identities: Identities) -> Result<Identity> {
+    identities.only().map_err(|error| match error {
+        keyfob::Error::Selection {
+            reason: SelectionError::Several(names),
+            ..
+        } => format!(
+            "several identities can sign; choose one with --key:\n  {}",
+            names.join("\n  ")
+        )
+        .into(),
+        error => error.into(),
+    })
+}
+
+/// The first and last moment, as RFC 3339 writes them.
+pub fn validity(certificate: &Certificate) -> (String, String) {
+    let text = |time| {
+        der::DateTime::from_system_time(time).map_or_else(|_| "?".into(), |time| time.to_string())
+    };
+    (
+        text(certificate.not_before()),
+        text(certificate.not_after()),
+    )
 }
 
 /// Says what went wrong, with what lies beneath it, and ends with this status.

@@ -146,12 +146,19 @@ pub(super) struct Quirk {
     pub(super) pin_flags_after_failure: bool,
 }
 
-pub(super) static QUIRKS: [Quirk; 2] = [
+pub(super) static QUIRKS: [Quirk; 3] = [
     // OpenSC asks the card for the tries left only when a PIN is refused.
     Quirk {
         model: None,
         manufacturer: None,
         module_file: Some("opensc-pkcs11"),
+        pin_flags_after_failure: true,
+    },
+    // tpm2-pkcs11 sets none of these flags ever; its fourth wrong PIN is answered by a lock.
+    Quirk {
+        model: None,
+        manufacturer: None,
+        module_file: Some("libtpm2_pkcs11"),
         pin_flags_after_failure: true,
     },
     // OpenSC behind p11-kit's proxy or client, which have other file names.

@@ -82,8 +82,7 @@ impl Access {
             .iter()
             .map(|(attribute, value)| (*attribute, value.as_slice()))
             .collect();
-        let handles = functions.find(session.handle(), &template);
-        let handles = slot.call("C_FindObjects", handles)?;
+        let handles = session.find(&template)?;
         let mut objects = Vec::with_capacity(handles.len());
         for handle in handles {
             match read(&session, handle) {

@@ -1,6 +1,7 @@
 //! Which libraries are loaded in this process: each once, by its real path.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -81,7 +82,7 @@ impl Drop for Loaded {
 pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     let real = path.canonicalize().map_err(|error| {
         let reason = match error.kind() {
-            std::io::ErrorKind::NotFound => ModuleError::Missing,
+            ErrorKind::NotFound | ErrorKind::NotADirectory => ModuleError::Missing,
             _ => ModuleError::Unreadable(error),
         };
         module_error(path, reason)

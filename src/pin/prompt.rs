@@ -4,7 +4,8 @@ use super::{Pin, PinSourceError, PinState};
 
 /// How to ask a person for a PIN.
 ///
-/// Closures will do. Whoever asks must not ask again by itself after a refusal: every wrong answer
+/// Closures will do. The token waits for the answer: whoever asks must not use it meanwhile.
+/// Whoever asks must not ask again by itself after a refusal: every wrong answer
 /// costs one of the token's tries, so the caller decides.
 ///
 /// # Example

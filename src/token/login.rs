@@ -202,7 +202,13 @@ impl Token {
         pin: &Pin,
         request: &PinRequest,
     ) -> Result<(), Error> {
-        self.check(pin, request)
+        // The person may have been asked for minutes, and another thread been refused meanwhile.
+        let info = self.slot().recent_token_info()?;
+        let request = PinRequest {
+            state: info.pin_state(self.module().path()),
+            ..request.clone()
+        };
+        self.check(pin, &request)
             .map_err(|reason| self.pin_error(reason))?;
         let Some(session) = session.session() else {
             return Err(self

@@ -1,9 +1,12 @@
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cryptoki::session::Session;
 use cryptoki::slot::Slot as SlotNumber;
-use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use cryptoki_sys::{
+    CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CKR_OBJECT_HANDLE_INVALID,
+};
 
 use super::Slot;
 use crate::Error;
@@ -54,7 +57,7 @@ impl Slot {
             slot: self,
             functions,
             session: Some(session),
-            spoiled: false,
+            spoiled: Cell::new(false),
         })
     }
 
@@ -77,7 +80,7 @@ pub(crate) struct Pooled<'a> {
     functions: &'a Functions,
     /// Always there until the drop.
     session: Option<Session>,
-    spoiled: bool,
+    spoiled: Cell<bool>,
 }
 
 impl Pooled<'_> {
@@ -92,7 +95,16 @@ impl Pooled<'_> {
         wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
     ) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let values = self.functions.attributes(self.handle(), object, wanted);
-        self.slot.call("C_GetAttributeValue", values)
+        self.read("C_GetAttributeValue", values)
+    }
+
+    /// The objects that fit a template: [`Functions::find`].
+    pub(crate) fn find(
+        &self,
+        template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
+    ) -> Result<Vec<CK_OBJECT_HANDLE>, Error> {
+        let handles = self.functions.find(self.handle(), template);
+        self.read("C_FindObjects", handles)
     }
 
     pub(super) fn session(&self) -> Option<&Session> {
@@ -101,8 +113,19 @@ impl Pooled<'_> {
 
     /// The session is in a state of which nothing is known, perhaps with an operation open: it is
     /// closed and not used again.
-    pub(crate) fn spoil(&mut self) {
-        self.spoiled = true;
+    pub(crate) fn spoil(&self) {
+        self.spoiled.set(true);
+    }
+
+    fn read<T>(&self, function: &'static str, outcome: Result<T, ReturnCode>) -> Result<T, Error> {
+        // What is wrong with an object is not wrong with the session.
+        if outcome
+            .as_ref()
+            .is_err_and(|code| !code.is(CKR_OBJECT_HANDLE_INVALID))
+        {
+            self.spoil();
+        }
+        self.slot.call(function, outcome)
     }
 }
 
@@ -113,7 +136,7 @@ impl Drop for Pooled<'_> {
         };
         // The process is the one that borrowed it: no caller's code, and so no fork, comes between.
         let pool = &self.slot.pool;
-        if self.spoiled {
+        if self.spoiled.get() {
             // Closing the only session would be a logout: another is opened first.
             if pool.open.load(Ordering::Relaxed) == 1
                 && let Ok(another) = self.slot.open_session()

@@ -230,7 +230,6 @@ fn is_removed(code: ReturnCode) -> bool {
     code.is_any(&[
         CKR_DEVICE_REMOVED,
         CKR_TOKEN_NOT_PRESENT,
-        CKR_TOKEN_NOT_RECOGNIZED,
         CKR_SLOT_ID_INVALID,
     ])
 }

@@ -1,0 +1,40 @@
+//! The report of `list`, for machines.
+
+use keyfob::{Discovery, Identity, Token};
+use serde_json::{Value, json};
+
+/// What `list` prints for machines.
+pub fn report(found: &Discovery, listed: &[(Token, Vec<Identity>)], problems: &[String]) -> Value {
+    let modules: Vec<_> = found.modules().iter().map(|one| one.path()).collect();
+    let tokens: Vec<_> = listed
+        .iter()
+        .map(|(token, identities)| {
+            json!({
+                "label": token.label(), "serial": token.serial(),
+                "manufacturer": token.manufacturer(), "model": token.model(),
+                "initialized": token.flags().is_initialized(),
+                "pin_state": token.pin_state().to_string(),
+                "slot": token.slot_id(), "module": token.module().path(),
+                "uri": token.uri().to_string(),
+                "identities": identities.iter().map(identity_json).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    json!({ "modules": modules, "tokens": tokens, "problems": problems })
+}
+
+fn identity_json(identity: &Identity) -> Value {
+    json!({
+        "label": identity.label(), "uri": identity.uri().to_string(),
+        "key_type": identity.key_type().to_string(),
+        "key_status": identity.key_status().to_string(),
+        "never_left_token": identity.key().map(|key| key.protection().never_left_token()),
+        "protection": identity.key().map(|key| key.protection().to_string()),
+        "certificate": identity.certificate().map(|certificate| json!({
+            "subject": certificate.subject(), "issuer": certificate.issuer(),
+            "serial": certificate.serial_hex(),
+            "not_before": super::cli::validity(certificate).0, "not_after": super::cli::validity(certificate).1,
+            "for_signing": certificate.allows_signing(),
+        })),
+    })
+}
