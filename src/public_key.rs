@@ -13,6 +13,7 @@ use der::{Decode, Document, Encode};
 use spki::{AlgorithmIdentifierRef, EncodePublicKey, SubjectPublicKeyInfoRef};
 
 pub use key_type::{Curve, KeyType};
+pub(crate) use rsa_key::RSA_BITS;
 use rsa_key::RsaUse;
 
 use crate::Scheme;

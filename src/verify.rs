@@ -1,18 +1,13 @@
 //! Verification in software, with a public key.
 
 use std::io::{self, Read};
-use std::ops::RangeInclusive;
 
 use rsa::{Pkcs1v15Sign, Pss};
 use sha2::{Sha256, Sha384, Sha512};
 
-use crate::public_key::Material;
+use crate::public_key::{Material, RSA_BITS};
 use crate::scheme::Family;
 use crate::{Curve, DigestAlgorithm, Error, KeyType, PublicKey, Scheme, Signature};
-
-/// The RSA keys that signatures are verified with. Shorter ones prove nothing; longer ones, like
-/// public exponents above 33 bits, are a way to keep a verifier busy.
-pub(crate) const RSA_BITS: RangeInclusive<u32> = 1024..=8192;
 
 /// Verification.
 ///

@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::locate::LocateError;
+use super::locate::error::LocateError;
 use crate::catalog::System;
 use config::Config;
 

@@ -1,5 +1,6 @@
 //! Which libraries are loaded in this process: each once, by its real path.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,6 @@ use super::image::{self, ImageFault};
 use super::raw::{Functions, LoadFault};
 use super::{ModuleError, ReturnCode, module_error};
 use crate::Error;
-use crate::token::Slot;
 
 /// A library in use. Finalized when the last user goes, if it was initialised here.
 pub(crate) struct Loaded {
@@ -24,8 +24,9 @@ pub(crate) struct Loaded {
     entry: Arc<Entry>,
     serial: u64,
     fresh: AtomicBool,
-    /// The slots that somebody uses: sessions and login belong to a slot, not to its users.
-    pub(crate) slots: Mutex<BTreeMap<CK_SLOT_ID, Weak<Slot>>>,
+    /// What the users of a slot share, while there are any: sessions and login are the slot's, and
+    /// not theirs. What it is is the token room's affair.
+    pub(crate) slots: Mutex<BTreeMap<CK_SLOT_ID, Weak<dyn Any + Send + Sync>>>,
 }
 
 impl Loaded {

@@ -1,20 +1,25 @@
 //! RSA keys: their two numbers, and what an `id-RSASSA-PSS` key says of its use.
 
+use std::ops::RangeInclusive;
+
 use der::asn1::{AnyRef, ObjectIdentifier, UintRef};
 use der::{Encode, Reader, SliceReader};
 use rsa::BoxedUint;
 
 use super::{PublicKeyError, malformed};
 use crate::scheme::{Family, PssParameters, Scheme};
-use crate::verify::RSA_BITS;
 
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 pub(super) const RSASSA_PSS: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 
+/// The RSA keys that signatures are verified with. Shorter ones prove nothing; longer ones, like
+/// public exponents above 33 bits, are a way to keep a verifier busy.
+pub(crate) const RSA_BITS: RangeInclusive<u32> = 1024..=8192;
+
 /// What may be shown and paired. What signatures are verified with is narrower: `RSA_BITS`.
-const SANE_BITS: std::ops::RangeInclusive<u32> = 512..=16_384;
+const SANE_BITS: RangeInclusive<u32> = 512..=16_384;
 
 /// The modulus and exponent of a DER RSAPublicKey (RFC 8017 appendix A.1.1), big-endian.
 pub(super) fn from_der(der: &[u8]) -> Result<(&[u8], &[u8]), PublicKeyError> {

@@ -1,5 +1,8 @@
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +44,8 @@ impl Slot {
     ) -> Result<Arc<Self>, Error> {
         let mut slots = lock(&module.loaded()?.slots);
         slots.retain(|_, slot| slot.strong_count() > 0);
-        if let Some(slot) = slots.get(&id).and_then(|slot| slot.upgrade())
+        if let Some(slot) = slots.get(&id).and_then(Weak::upgrade)
+            && let Ok(slot) = slot.downcast::<Self>()
             && slot.info.is_same_token(info)
         {
             slot.has_said(info);
@@ -58,7 +62,8 @@ impl Slot {
             mechanisms: Mutex::default(),
             alone: RwLock::default(),
         });
-        slots.insert(id, Arc::downgrade(&slot));
+        let shared: Arc<dyn Any + Send + Sync> = Arc::<Self>::clone(&slot);
+        slots.insert(id, Arc::downgrade(&shared));
         Ok(slot)
     }
 

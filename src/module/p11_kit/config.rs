@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::module::locate::LocateError;
+use crate::module::locate::error::LocateError;
 
 /// A file's fields.
 #[derive(Debug)]
