@@ -35,6 +35,7 @@ pub struct PrivateKey {
     pub(crate) prompt: Option<Arc<dyn PinPrompt>>,
 }
 
+#[derive(Clone)]
 struct Inner {
     access: Access,
     handle: CK_OBJECT_HANDLE,
@@ -264,21 +265,11 @@ impl Access {
 
 impl PrivateKey {
     /// The same key, with the public key that another object of the token showed for it.
-    pub(crate) fn with_public_key(self, public_key: PublicKey) -> Self {
-        let inner = &self.inner;
-        Self {
-            inner: Arc::new(Inner {
-                access: inner.access.clone(),
-                handle: inner.handle,
-                label: inner.label.clone(),
-                id: inner.id.clone(),
-                key_type: public_key.key_type(),
-                public_key: Some(public_key),
-                can_sign: inner.can_sign,
-                protection: inner.protection,
-            }),
-            prompt: self.prompt,
-        }
+    pub(crate) fn with_public_key(mut self, public_key: PublicKey) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.key_type = public_key.key_type();
+        inner.public_key = Some(public_key);
+        self
     }
 }
 
