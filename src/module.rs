@@ -143,7 +143,7 @@ pub enum ModuleError {
     #[error("it cannot be read: {0}")]
     Unreadable(std::io::Error),
     /// It is not a shared library.
-    #[error("it is no shared library but a {found}")]
+    #[error("it is not a shared library ({found})")]
     NotALibrary {
         /// What it is instead, for instance "text file".
         found: &'static str,

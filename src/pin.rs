@@ -7,6 +7,7 @@ mod state;
 mod terminal;
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io::Read;
 use std::path::Path;
 use std::{fmt, io};
@@ -206,6 +207,10 @@ impl From<Vec<u8>> for Pin {
         // old copy unwiped; so copy and wipe here.
         let exact = bytes.as_slice().to_vec();
         bytes.zeroize();
+        // What copied it left some of it in vector registers, which the dynamic linker saves on
+        // the stack when it resolves a call; so copy as many zeros the same way.
+        bytes.resize(exact.len(), 0);
+        drop(black_box(black_box(bytes).clone()));
         Self {
             source: Source::Typed(SecretBox::new(Box::new(exact))),
             allow_last_try: false,

@@ -45,6 +45,10 @@ impl Token {
 impl Access {
     fn identities(&self) -> Result<Identities, Error> {
         let mut problems = Vec::new();
+        // It has no objects, and most modules open no session to it.
+        if !self.token().flags().is_initialized() {
+            return Ok(Identities::new(Vec::new(), problems, false));
+        }
         let keys = self.objects(
             &[class(CKO_PRIVATE_KEY)],
             &mut problems,
@@ -64,6 +68,7 @@ impl Access {
         Ok(Identities::new(
             self.pair(keys, public_keys, certificates),
             problems,
+            self.is_locked_out(),
         ))
     }
 

@@ -27,13 +27,16 @@ use crate::{Error, SelectionError};
 pub struct Identities {
     identities: Vec<Identity>,
     problems: Vec<Error>,
+    /// Looked for while the token was locked: there may be more.
+    locked: bool,
 }
 
 impl Identities {
-    pub(super) fn new(identities: Vec<Identity>, problems: Vec<Error>) -> Self {
+    pub(super) fn new(identities: Vec<Identity>, problems: Vec<Error>, locked: bool) -> Self {
         Self {
             identities,
             problems,
+            locked,
         }
     }
 
@@ -162,13 +165,9 @@ impl Identities {
     /// # Errors
     /// [`Error::Selection`] where there is none, or there are several: it says which.
     pub fn only(self) -> Result<Identity, Error> {
-        let locked = self
-            .identities
-            .iter()
-            .any(|identity| identity.key_status() == KeyStatus::Hidden);
         let none = || Error::Selection {
             wanted: "an identity".to_owned(),
-            reason: match locked {
+            reason: match self.locked {
                 true => SelectionError::NoneWhileLocked,
                 false => SelectionError::None,
             },

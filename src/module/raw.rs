@@ -18,7 +18,7 @@ use std::ptr;
 use cryptoki_sys::*;
 
 use super::ReturnCode;
-use attributes::{AttributeBuffers, accept_partial, is_partial, may_answer_singly};
+use attributes::{AttributeBuffers, accept_partial, has_any_length, is_partial, may_answer_singly};
 
 /// No token holds as many objects; a module that says so is broken.
 const MAX_OBJECTS: usize = 100_000;
@@ -252,7 +252,13 @@ impl Functions {
             outcome => outcome.err(),
         };
         let mut values = buffers.values();
-        if code.is_some_and(|code| code.is(CKR_BUFFER_TOO_SMALL)) {
+        // Where one attribute is too long and another unknown, a module may name either reason.
+        let too_long = code.is_some_and(|code| {
+            let mut read = wanted.iter().zip(&values);
+            code.is(CKR_BUFFER_TOO_SMALL)
+                || read.any(|((attribute, _), value)| value.is_none() && has_any_length(*attribute))
+        });
+        if too_long {
             self.long_attributes(session, object, wanted, &mut values)?;
         }
         Ok(values)
@@ -292,6 +298,9 @@ impl Functions {
             .map(|(index, answer)| (index, (answer.type_, answer.ulValueLen as usize)))
             .filter(|(_, (_, length))| *length <= MAX_ATTRIBUTE)
             .collect();
+        if known.is_empty() {
+            return Ok(());
+        }
         let mut buffers = AttributeBuffers::new(known.iter().map(|(_, wanted)| *wanted));
         accept_partial(call!(self.C_GetAttributeValue(
             session,

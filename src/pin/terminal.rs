@@ -106,12 +106,16 @@ impl Silent {
                         }
                     }
                 }
-                byte => {
-                    if let Some(place) = typed.get_mut(length) {
+                // Ctrl-Z, an arrow key: no part of a PIN, and a wrong PIN costs a try.
+                0x00..=0x1f => break false,
+                byte => match typed.get_mut(length) {
+                    Some(place) => {
                         *place = byte;
                         length += 1;
                     }
-                }
+                    // Cut short it would be another PIN.
+                    None => break false,
+                },
             }
         };
         self.terminal.write_all(b"\n").map_err(failed)?;

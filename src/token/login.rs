@@ -149,6 +149,9 @@ impl Token {
         state.end_abandoned(slot, functions);
         // What was read when the token was found may be old, and a try may be at stake.
         let info = slot.recent_token_info()?;
+        if !info.flags.is_initialized() {
+            return Err(self.pin_error(PinError::NotSet));
+        }
         if !info.flags.login_required() {
             return Ok(self.with(state.begin(slot, Whose::Nobody)));
         }

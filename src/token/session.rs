@@ -35,10 +35,14 @@ impl Pool {
 
     fn end(&self, session: Session) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        // A session whose token is gone is closed already.
-        if let Err(error) = session.close() {
-            log::debug!("C_CloseSession: {error}");
-        }
+        close(session);
+    }
+}
+
+fn close(session: Session) {
+    // A session whose token is gone is closed already.
+    if let Err(error) = session.close() {
+        log::debug!("C_CloseSession: {error}");
     }
 }
 
@@ -137,13 +141,17 @@ impl Drop for Pooled<'_> {
         // The process is the one that borrowed it: no caller's code, and so no fork, comes between.
         let pool = &self.slot.pool;
         if self.spoiled.get() {
-            // Closing the only session would be a logout: another is opened first.
+            // Closing the only session would be a logout: another is opened first. Under the
+            // lock, or each of two threads would rely on the session that the other closes.
+            let mut idle = lock(&pool.idle);
             if pool.open.load(Ordering::Relaxed) == 1
                 && let Ok(another) = self.slot.open_session()
             {
-                lock(&pool.idle).push(another);
+                idle.push(another);
             }
-            pool.end(session);
+            pool.open.fetch_sub(1, Ordering::Relaxed);
+            drop(idle);
+            close(session);
             return;
         }
         let mut idle = lock(&pool.idle);

@@ -68,6 +68,11 @@ pub(super) fn is_partial(code: ReturnCode) -> bool {
     ])
 }
 
+/// Attributes that keys and certificates always have, and of any length.
+pub(super) fn has_any_length(attribute: CK_ATTRIBUTE_TYPE) -> bool {
+    matches!(attribute, CKA_LABEL | CKA_ID | CKA_VALUE)
+}
+
 pub(super) fn accept_partial(outcome: Result<(), ReturnCode>) -> Result<(), ReturnCode> {
     match outcome {
         Err(code) if is_partial(code) => Ok(()),
