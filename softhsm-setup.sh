@@ -7,8 +7,8 @@ usage() {
   cat <<'END'
 usage: ./softhsm-setup.sh [--fresh] [COMMAND...]
 
-Installs what is missing (SoftHSM, OpenSC, PC/SC headers, a C linker), makes a software
-token with demo keys and certificates in target/softhsm/, and runs COMMAND with
+Installs what is missing (SoftHSM, OpenSC, PC/SC with virtual readers, a C linker), makes
+a software token with demo keys and certificates in target/softhsm/, and runs COMMAND with
 SOFTHSM2_CONF, KEYFOB_MODULE and KEYFOB_PIN set. Without COMMAND it prints them:
   eval "$(./softhsm-setup.sh)"
 Keys: rsa2048, p256, p384, ed25519, and always-ask, which wants the PIN for each signature.
@@ -93,6 +93,8 @@ spy_module() {
     /{opt/homebrew,usr/local,Library/OpenSC}/lib/{,pkcs11/}pkcs11-spy.{so,dylib}
 }
 
+vpcd_driver() { first_file /usr/{lib,lib64}/{,*/}pcsc/drivers/serial/libifdvpcd.so; }
+
 openssl_command() { # what macOS calls openssl is LibreSSL
   if on_mac; then first_file /{opt/homebrew,usr/local}/opt/openssl@3/bin/openssl
   else command -v openssl; fi
@@ -110,6 +112,9 @@ missing() {
   [[ $(cc -print-file-name=Scrt1.o 2>&1) == /* ]] || echo libc6-dev glibc-devel
   have pkg-config || echo pkg-config pkgconf-pkg-config
   pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev pcsc-lite-devel
+  [[ -x /usr/sbin/pcscd ]] || echo pcscd pcsc-lite
+  # No other system has it as a package; the tests with cards say that it is missing.
+  if have apt-get; then vpcd_driver >/dev/null || echo vsmartcard-vpcd; fi
 }
 
 install_missing() {
