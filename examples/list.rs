@@ -1,4 +1,4 @@
-//! Lists modules, tokens, and who can sign with them.
+//! Lists readers and the cards in them, modules, tokens, and who can sign with them.
 //!
 //! ```sh
 //! ./softhsm-setup.sh cargo run --example list -- --login
@@ -14,9 +14,9 @@ use std::time::SystemTime;
 
 use clap::Parser;
 use cli::Result;
-use keyfob::{Discovery, Identities, Identity, Token};
+use keyfob::{CardModel, Discovery, Identities, Identity, Reader, Token};
 
-/// List modules, tokens, and who can sign with them.
+/// List readers and the cards in them, modules, tokens, and who can sign with them.
 #[derive(Parser)]
 struct Arguments {
     /// Only this token: a PKCS#11 URI, its label or its serial.
@@ -47,6 +47,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         (None, true) => vec![found.only()?],
         (None, false) => found.tokens().to_vec(),
     };
+    // Tokens without a reader need no service for readers.
+    let readers = keyfob::readers().unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Vec::new()
+    });
     let mut listed = Vec::new();
     for token in tokens {
         if !token.flags().is_initialized() {
@@ -66,8 +71,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     match arguments.json {
-        true => println!("{:#}", json::report(&found, &listed, &problems)),
-        false => print(&found, &listed),
+        true => println!("{:#}", json::report(&readers, &found, &listed, &problems)),
+        false => {
+            readers.iter().for_each(print_reader);
+            print(&found, &listed);
+        }
     }
     for problem in problems {
         eprintln!("problem: {problem}");
@@ -80,6 +88,19 @@ fn identities(token: &Token, login: bool) -> Result<Identities> {
         true => cli::unlock(token)?.identities()?,
         false => token.identities()?,
     })
+}
+
+fn print_reader(reader: &Reader) {
+    println!("reader {} ({})", reader.name(), reader.state());
+    let Some(card) = reader.card() else { return };
+    println!("  card {card}");
+    match card.model().map(CardModel::modules) {
+        None => println!("    no model that is known: name its module in KEYFOB_MODULE"),
+        Some(modules) if modules.is_empty() => {
+            println!("    its module is not publicly known: name it in KEYFOB_MODULE");
+        }
+        Some(modules) => println!("    driven by {}", modules.join(" or ")),
+    }
 }
 
 fn print(found: &Discovery, listed: &[(Token, Vec<Identity>)]) {

@@ -1,6 +1,8 @@
 //! What is known beforehand: which file each vendor's PKCS#11 module is, where it is installed, and
 //! what sets some tokens apart. The tables are in `models.rs`; this file reads them.
 
+#[cfg(feature = "pcsc")]
+pub(crate) mod card;
 mod models;
 
 use std::fs;

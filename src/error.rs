@@ -24,6 +24,16 @@ pub enum Error {
     /// The search for modules met something that it passed over.
     #[error(transparent)]
     Locate(#[from] LocateError),
+    /// Readers cannot be seen.
+    #[cfg(feature = "pcsc")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pcsc")))]
+    #[error(transparent)]
+    Reader(#[from] crate::ReaderError),
+    /// An answer to reset could not be read.
+    #[cfg(feature = "pcsc")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pcsc")))]
+    #[error(transparent)]
+    Atr(#[from] crate::AtrError),
     /// A PIN was refused, by the token or before it was sent.
     #[error("the token {token}: {reason}")]
     Pin {
@@ -48,6 +58,17 @@ pub enum Error {
         wanted: String,
         /// What was found instead.
         reason: SelectionError,
+    },
+    /// An object on a token cannot be read.
+    #[error("{object} on the token {token}: {reason}")]
+    Object {
+        /// What it is, and its label.
+        object: String,
+        /// The token's label and serial.
+        token: String,
+        /// Why.
+        #[source]
+        reason: Box<Error>,
     },
     /// Something cannot be signed.
     #[error("the key {key} cannot sign this: {reason}")]

@@ -143,7 +143,7 @@ impl Identity {
         self.key.as_ref().ok_or_else(|| Error::Sign {
             key: format!(
                 "\"{}\" on the token {}",
-                self.label,
+                self.label.escape_debug(),
                 self.token.slot().name()
             ),
             reason: match self.key_status {

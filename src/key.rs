@@ -154,7 +154,8 @@ impl PrivateKey {
 
     /// The key as messages name it.
     pub(crate) fn name(&self) -> String {
-        format!("\"{}\" on the token {}", self.label(), self.slot().name())
+        let label = self.label().escape_debug();
+        format!("\"{label}\" on the token {}", self.slot().name())
     }
 }
 
@@ -216,7 +217,7 @@ impl Access {
         let _together = slot.together();
         let session = slot.session(functions)?;
         let keys = session
-            .find(&template)?
+            .find(&template, uri.object().is_some() || uri.id().is_some())?
             .into_iter()
             .map(|handle| self.read_key(&session, handle))
             .collect::<Result<Vec<_>, _>>()?;

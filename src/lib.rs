@@ -39,6 +39,8 @@ mod pem;
 mod pin;
 mod privilege;
 mod public_key;
+#[cfg(feature = "pcsc")]
+mod reader;
 mod scheme;
 mod sign;
 #[cfg(test)]
@@ -49,6 +51,14 @@ mod verify;
 
 #[cfg(all(feature = "prompt", unix))]
 pub use pin::TerminalPrompt;
+#[cfg(feature = "pcsc")]
+pub use {
+    catalog::card::{CardModel, CardQuirk},
+    reader::{
+        Atr, AtrError, Card, Checksum, Convention, InterfaceBytes, Reader, ReaderError,
+        ReaderEvent, ReaderState, Stopper, Watch, readers, watch,
+    },
+};
 pub use {
     cert::{Certificate, CertificateError},
     digest::{DigestAlgorithm, Hasher},

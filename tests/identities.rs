@@ -4,7 +4,6 @@
 mod always_ask;
 #[path = "identities/answers.rs"]
 mod answers;
-#[allow(unused_imports, reason = "no test binary needs all of it")]
 #[path = "support/fault.rs"]
 mod fault;
 #[path = "identities/protection.rs"]

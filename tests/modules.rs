@@ -1,6 +1,5 @@
 //! What is loaded and what is not, and who initialises and finalizes it.
 
-#[allow(unused_imports, reason = "no test binary needs all of it")]
 #[path = "support/fault.rs"]
 mod fault;
 #[path = "modules/files.rs"]

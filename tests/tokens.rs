@@ -1,6 +1,5 @@
 //! What a token tells of itself, how one is chosen, and what a bad one does to the others.
 
-#[allow(unused_imports, reason = "no test binary needs all of it")]
 #[path = "support/fault.rs"]
 mod fault;
 #[path = "tokens/faulty.rs"]

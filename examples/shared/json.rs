@@ -1,10 +1,16 @@
 //! The report of `list`, for machines.
 
-use keyfob::{Discovery, Identity, Token};
+use keyfob::{Discovery, Identity, Reader, Token};
 use serde_json::{Value, json};
 
 /// What `list` prints for machines.
-pub fn report(found: &Discovery, listed: &[(Token, Vec<Identity>)], problems: &[String]) -> Value {
+pub fn report(
+    readers: &[Reader],
+    found: &Discovery,
+    listed: &[(Token, Vec<Identity>)],
+    problems: &[String],
+) -> Value {
+    let readers: Vec<_> = readers.iter().map(reader_json).collect();
     let modules: Vec<_> = found.modules().iter().map(|one| one.path()).collect();
     let tokens: Vec<_> = listed
         .iter()
@@ -20,7 +26,20 @@ pub fn report(found: &Discovery, listed: &[(Token, Vec<Identity>)], problems: &[
             })
         })
         .collect();
-    json!({ "modules": modules, "tokens": tokens, "problems": problems })
+    json!({ "readers": readers, "modules": modules, "tokens": tokens, "problems": problems })
+}
+
+fn reader_json(reader: &Reader) -> Value {
+    json!({
+        "name": reader.name(), "vendor": reader.vendor(), "serial": reader.serial(),
+        "state": reader.state().to_string(),
+        "card": reader.card().map(|card| json!({
+            "atr": card.atr().ok().map(|atr| atr.to_string()),
+            "model": card.model().map(|model| model.name()),
+            "vendor": card.model().map(|model| model.vendor()),
+            "modules": card.model().map(|model| model.modules()),
+        })),
+    })
 }
 
 fn identity_json(identity: &Identity) -> Value {

@@ -10,7 +10,7 @@
 /// any one folder.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    /// The token families that it serves.
+    /// The token families that it serves: those of `card/table.rs`, and others.
     pub(crate) drives: &'static [&'static str],
     pub(crate) linux: &'static [&'static str],
     pub(crate) macos: &'static [&'static str],
@@ -27,6 +27,9 @@ pub(crate) static DRIVERS: [Driver; 13] = [
             "Rutoken ECP",
             "Rutoken ECP 2.0",
             "Rutoken ECP 3.0",
+            "Rutoken ECP Bluetooth",
+            "Rutoken PINPad",
+            "Rutoken 2151",
             "Rutoken Lite",
         ],
         linux: &[
@@ -45,7 +48,7 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
-        drives: &["JaCarta PKI", "JaCarta GOST", "JaCarta LT"],
+        drives: &["JaCarta PKI", "JaCarta GOST", "JaCarta LT", "JaCarta"],
         linux: &["libjcPKCS11-2.so"],
         macos: &["/Library/Frameworks/jcPKCS11-2.framework/jcPKCS11-2"],
         windows: &["jcPKCS11-2.dll"],
@@ -61,7 +64,7 @@ pub(crate) static DRIVERS: [Driver; 13] = [
     },
     // SafeNet Authentication Client.
     Driver {
-        drives: &["eToken"],
+        drives: &["eToken", "eToken PRO"],
         linux: &["libeToken.so", "libeTPkcs11.so"],
         macos: &["libeTPkcs11.dylib"],
         windows: &["eTPKCS11.dll"],
@@ -103,7 +106,15 @@ pub(crate) static DRIVERS: [Driver; 13] = [
             "PIV",
             "ePass2003",
             "OpenPGP",
-            "national identity cards",
+            "YubiKey",
+            "Nitrokey 3",
+            "SmartCard-HSM",
+            "eToken PRO",
+            "IDPrime",
+            "Belgian eID",
+            "Estonian ID card",
+            "Latvian ID card",
+            "Lithuanian ID card",
         ],
         linux: &["opensc-pkcs11.so"],
         macos: &["opensc-pkcs11.so"],

@@ -87,7 +87,7 @@ impl Access {
             .iter()
             .map(|(attribute, value)| (*attribute, value.as_slice()))
             .collect();
-        let handles = session.find(&template)?;
+        let handles = session.find(&template, false)?;
         let mut objects = Vec::with_capacity(handles.len());
         for handle in handles {
             match read(&session, handle) {
@@ -129,10 +129,12 @@ impl Access {
                 .map(|(params, point)| PublicKey::from_ec(&params, &point)),
             _ => None,
         };
+        let label = text(label);
+        let key = key.transpose();
         Ok(Labelled {
-            label: text(label),
+            object: key.map_err(|error| self.unreadable("the public key", &label, error))?,
+            label,
             id: id.unwrap_or_default(),
-            object: key.transpose()?,
         })
     }
 
@@ -146,11 +148,22 @@ impl Access {
         let mut values = session.attributes(handle, WANTED)?.into_iter();
         let mut next = || values.next().flatten();
         let (label, id, value) = (next(), next(), next());
+        let label = text(label);
+        let certificate = Certificate::from_der(&value.unwrap_or_default());
         Ok(Labelled {
-            label: text(label),
+            object: certificate
+                .map_err(|error| self.unreadable("the certificate", &label, error))?,
+            label,
             id: id.unwrap_or_default(),
-            object: Certificate::from_der(&value.unwrap_or_default())?,
         })
+    }
+
+    fn unreadable(&self, what: &str, label: &str, reason: impl Into<Error>) -> Error {
+        Error::Object {
+            object: format!("{what} \"{}\"", label.escape_debug()),
+            token: self.token().slot().name().to_owned(),
+            reason: Box::new(reason.into()),
+        }
     }
 
     /// Keys and certificates pair by `CKA_ID`, then by public key, never by label.

@@ -154,10 +154,15 @@ impl Functions {
     }
 
     /// The objects whose attributes are those of `template`.
+    ///
+    /// By PKCS#11 a search has ended when it gives nothing more, and not when it gives less than
+    /// it was asked for. Where the template names an object, so that few are looked for, the
+    /// second is believed, which spares a call.
     pub(crate) fn find(
         &self,
         session: CK_SESSION_HANDLE,
         template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
+        few: bool,
     ) -> Result<Vec<CK_OBJECT_HANDLE>, ReturnCode> {
         let mut template: Vec<CK_ATTRIBUTE> = template
             .iter()
@@ -170,7 +175,7 @@ impl Functions {
             .collect();
         let length = template.len() as CK_ULONG;
         call!(self.C_FindObjectsInit(session, template.as_mut_ptr(), length))?;
-        let found = self.found(session);
+        let found = self.found(session, few);
         // The search is ended even where it failed, or the session would be of no more use.
         let ended = call!(self.C_FindObjectsFinal(session));
         let found = found?;
@@ -178,7 +183,11 @@ impl Functions {
         Ok(found)
     }
 
-    fn found(&self, session: CK_SESSION_HANDLE) -> Result<Vec<CK_OBJECT_HANDLE>, ReturnCode> {
+    fn found(
+        &self,
+        session: CK_SESSION_HANDLE,
+        few: bool,
+    ) -> Result<Vec<CK_OBJECT_HANDLE>, ReturnCode> {
         let mut found = Vec::new();
         let mut batch: [CK_OBJECT_HANDLE; FIND_BATCH] = [0; FIND_BATCH];
         loop {
@@ -196,7 +205,7 @@ impl Functions {
             if found.len() > MAX_OBJECTS {
                 return Err(ReturnCode::GENERAL_ERROR);
             }
-            if handles.len() < FIND_BATCH {
+            if handles.is_empty() || (few && handles.len() < FIND_BATCH) {
                 return Ok(found);
             }
         }

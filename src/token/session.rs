@@ -106,8 +106,9 @@ impl Pooled<'_> {
     pub(crate) fn find(
         &self,
         template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
+        few: bool,
     ) -> Result<Vec<CK_OBJECT_HANDLE>, Error> {
-        let handles = self.functions.find(self.handle(), template);
+        let handles = self.functions.find(self.handle(), template, few);
         self.read("C_FindObjects", handles)
     }
 

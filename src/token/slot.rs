@@ -54,7 +54,12 @@ impl Slot {
         let slot = Arc::new(Self {
             module: module.clone(),
             id,
-            name: format!("\"{}\" (serial {})", info.label, info.serial),
+            // In messages a token's texts must not move a terminal's cursor.
+            name: format!(
+                "\"{}\" (serial {})",
+                info.label.escape_debug(),
+                info.serial.escape_debug()
+            ),
             info: info.clone(),
             pool: Pool::default(),
             login: Mutex::default(),

@@ -4,7 +4,7 @@
 //! process, as keyfob does, is the module commanded here. One test at a time has it, and it
 //! forgets its orders when the test ends. `Fault::copy` makes a second module of it.
 
-#![allow(dead_code, reason = "no test binary needs all of it")]
+#![allow(dead_code, unused_imports, reason = "no test binary needs all of it")]
 
 #[path = "fault/rule.rs"]
 mod rule;
