@@ -1,0 +1,134 @@
+//! A PIV card: a program of its own (`tests/piv_card`), which this builds and starts, and between
+//! it and its reader, a card to be inserted like any other. The test file has `mod vpcd` too.
+#![allow(dead_code, reason = "no test binary needs all of it")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::vpcd::{Card, Power};
+
+pub const PIN: &str = "123456";
+pub const PUK: &str = "12345678";
+
+/// A card with nothing on it but the PINs that it was born with.
+pub struct Piv {
+    connection: TcpStream,
+    process: Ended,
+}
+
+impl Piv {
+    /// Builds the program if it has to be, which takes minutes, and starts it.
+    #[track_caller]
+    pub fn start() -> Self {
+        let program = build();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let process = Command::new(program)
+            .arg(port.to_string())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("it was built");
+        let mut process = Ended(process);
+        let connection = accept(&listener, &mut process.0);
+        // A key takes seconds to make.
+        let patience = Some(Duration::from_secs(60));
+        let ready =
+            connection.set_read_timeout(patience).is_ok() && connection.set_nodelay(true).is_ok();
+        assert!(ready, "a connection has options");
+        Self {
+            connection,
+            process,
+        }
+    }
+
+    fn send(&self, message: &[u8]) {
+        let length = u16::try_from(message.len()).expect("a short message");
+        let message = [&length.to_be_bytes(), message].concat();
+        let sent = (&self.connection).write_all(&message);
+        sent.expect("the PIV card runs");
+    }
+
+    fn receive(&self) -> Vec<u8> {
+        let mut length = [0; 2];
+        let mut stream = &self.connection;
+        stream.read_exact(&mut length).expect("the PIV card runs");
+        let mut answer = vec![0; u16::from_be_bytes(length).into()];
+        stream.read_exact(&mut answer).expect("the PIV card runs");
+        answer
+    }
+}
+
+impl Card for Piv {
+    fn atr(&self) -> Vec<u8> {
+        self.send(&[4]);
+        self.receive()
+    }
+
+    fn power(&mut self, power: Power) {
+        self.send(&[match power {
+            Power::Off => 0,
+            Power::On => 1,
+            Power::Reset => 2,
+        }]);
+    }
+
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        self.send(command);
+        self.receive()
+    }
+}
+
+/// A process that is ended with its owner.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[track_caller]
+fn build() -> std::path::PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/piv_card");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("piv_card");
+    // Half an hour is enough for the slowest machine.
+    let built = Command::new("timeout")
+        .args(["1800", env!("CARGO"), "build", "--locked"])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .stdin(Stdio::null())
+        .status();
+    let built = built.is_ok_and(|status| status.success());
+    assert!(
+        built,
+        "the PIV card cannot be built (it needs libclang-dev)"
+    );
+    target.join("debug/piv-card")
+}
+
+#[track_caller]
+fn accept(listener: &TcpListener, process: &mut Child) -> TcpStream {
+    let waiting = listener.set_nonblocking(true);
+    waiting.expect("a listener has options");
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match listener.accept() {
+            Ok((connection, _)) => {
+                let blocking = connection.set_nonblocking(false);
+                blocking.expect("a connection has options");
+                return connection;
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+        }
+        let runs = matches!(process.try_wait(), Ok(None));
+        assert!(runs && Instant::now() < end, "the PIV card does not start");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
