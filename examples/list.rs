@@ -8,13 +8,15 @@
 mod cli;
 #[path = "shared/json.rs"]
 mod json;
+#[path = "shared/text.rs"]
+mod text;
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use clap::Parser;
 use cli::Result;
-use keyfob::{CardModel, Discovery, Identities, Identity, Reader, Token};
+use keyfob::{Identities, Token};
 
 /// List readers and the cards in them, modules, tokens, and who can sign with them.
 #[derive(Parser)]
@@ -70,12 +72,14 @@ fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
-    match arguments.json {
-        true => println!("{:#}", json::report(&readers, &found, &listed, &problems)),
-        false => {
-            readers.iter().for_each(print_reader);
-            print(&found, &listed);
-        }
+    let report = match arguments.json {
+        true => format!("{:#}\n", json::report(&readers, &found, &listed, &problems)),
+        false => text::report(&readers, &found, &listed),
+    };
+    match io::stdout().write_all(report.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        outcome => outcome?,
     }
     for problem in problems {
         eprintln!("problem: {problem}");
@@ -88,56 +92,4 @@ fn identities(token: &Token, login: bool) -> Result<Identities> {
         true => cli::unlock(token)?.identities()?,
         false => token.identities()?,
     })
-}
-
-fn print_reader(reader: &Reader) {
-    println!("reader {} ({})", reader.name(), reader.state());
-    let Some(card) = reader.card() else { return };
-    println!("  card {card}");
-    match card.model().map(CardModel::modules) {
-        None => println!("    no model that is known: name its module in KEYFOB_MODULE"),
-        Some(modules) if modules.is_empty() => {
-            println!("    its module is not publicly known: name it in KEYFOB_MODULE");
-        }
-        Some(modules) => println!("    driven by {}", modules.join(" or ")),
-    }
-}
-
-fn print(found: &Discovery, listed: &[(Token, Vec<Identity>)]) {
-    for module in found.modules() {
-        println!("module {}", module.path().display());
-        for (token, identities) in listed.iter().filter(|(token, _)| token.module() == module) {
-            let slot = token.slot_description().unwrap_or_default();
-            println!("  slot {} {slot}", token.slot_id());
-            if !token.flags().is_initialized() {
-                println!("    a token that is not initialised");
-                continue;
-            }
-            println!("    token {} ({})", token.label(), token.pin_state());
-            println!("      {} {}", token.manufacturer(), token.model());
-            println!("      {}", token.uri());
-            for identity in identities {
-                print_identity(identity);
-            }
-        }
-    }
-}
-
-fn print_identity(identity: &Identity) {
-    println!("      - {} ({})", identity.label(), identity.key_type());
-    if let Some(certificate) = identity.certificate() {
-        println!("        owner   {}", certificate.subject());
-        println!("        issuer  {}", certificate.issuer());
-        let (from, to) = cli::validity(certificate);
-        let now = match certificate.is_valid_at(SystemTime::now()) {
-            true => "",
-            false => " (NOT VALID NOW)",
-        };
-        println!("        valid   {from} to {to}{now}");
-    }
-    match identity.key() {
-        Some(key) => println!("        key     {}", key.protection()),
-        None => println!("        key     {}", identity.key_status()),
-    }
-    println!("        {}", identity.uri());
 }
