@@ -17,6 +17,9 @@ use keyfob::{Error, Pin, PinRequest, Scheme, Search, Token};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use softhsm::{Kind, PIN, SoftHsm};
 
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn bench() -> (SoftHsm, Fault) {
     let bench = SoftHsm::start();
     bench.token("fork", |token| {
@@ -90,7 +93,8 @@ fn a_lock_that_was_held_does_not_hang_the_child() {
         let thread = scope.spawn(move || {
             waiting.unlock_by(&move |_: &PinRequest| {
                 asked.send(()).unwrap();
-                answered.lock().unwrap().recv().unwrap();
+                // Bounded, since a test that fails must not wait for ever either.
+                answered.lock().unwrap().recv_timeout(PATIENCE).unwrap();
                 Ok(Pin::from(PIN))
             })
         });
@@ -130,7 +134,7 @@ fn in_child(work: impl FnOnce()) {
             assert_eq!(status.exit_status(), Some(0), "the child failed; see above");
             return;
         }
-        if start.elapsed() > Duration::from_secs(20) {
+        if start.elapsed() > PATIENCE {
             kill_process(child, Signal::KILL).expect("it is our child");
             panic!("the child hangs, of process {}", process::id());
         }
