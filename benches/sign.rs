@@ -28,12 +28,13 @@ fn main() {
         token.key(Kind::P256, "p256", &[1]);
         token.key(Kind::Rsa(2048), "rsa2048", &[2]);
     });
-    {
+    let mut lines = {
         let fob = unlock(bench.module().into());
         let key = |label| fob.key(label).expect("the key was made above");
-        against_softhsm(&bench, &key("p256"), &key("rsa2048"));
-    }
-    own_cost();
+        against_softhsm(&bench, &key("p256"), &key("rsa2048"))
+    };
+    lines.push(own_cost());
+    println!("{}", lines.join("\n"));
 }
 
 fn unlock(module: PathBuf) -> Unlocked {
@@ -44,7 +45,7 @@ fn unlock(module: PathBuf) -> Unlocked {
         .expect("the token was made above")
 }
 
-fn against_softhsm(bench: &SoftHsm, p256: &PrivateKey, rsa2048: &PrivateKey) {
+fn against_softhsm(bench: &SoftHsm, p256: &PrivateKey, rsa2048: &PrivateKey) -> Vec<String> {
     let ours = |key: &PrivateKey, scheme| {
         let signature = key.sign_digest(scheme, &DIGEST);
         signature.expect("SoftHSM signs")
@@ -53,7 +54,7 @@ fn against_softhsm(bench: &SoftHsm, p256: &PrivateKey, rsa2048: &PrivateKey) {
     let our_rsa = || drop(ours(rsa2048, Scheme::RsaPkcs1Sha256));
     let module = bare::Module::load(bench.module());
 
-    pairs::ratio("p256-vs-cryptoki", &our_p256, {
+    let vs_cryptoki = pairs::ratio("p256-vs-cryptoki", &our_p256, {
         let context = cryptoki::context::Pkcs11::new(bench.module()).expect("SoftHSM is loaded");
         let slots = context.get_slots_with_initialized_token();
         let session = context.open_ro_session(slots.expect("SoftHSM has slots")[0]);
@@ -69,22 +70,23 @@ fn against_softhsm(bench: &SoftHsm, p256: &PrivateKey, rsa2048: &PrivateKey) {
         }
     });
     let session = module.session("p256");
-    pairs::ratio("p256-vs-bare", &our_p256, || {
+    let vs_bare = pairs::ratio("p256-vs-bare", &our_p256, || {
         session.sign(CKM_ECDSA, &DIGEST);
     });
     let session = module.session("rsa2048");
     let digest_info = digest_info();
-    pairs::ratio("rsa2048-vs-bare", &our_rsa, || {
+    let rsa_vs_bare = pairs::ratio("rsa2048-vs-bare", &our_rsa, || {
         session.sign(CKM_RSA_PKCS, &digest_info);
     });
-    pairs::ratio_of_threads("p256-2-threads", 2, &our_p256, || {
+    let two_threads = pairs::ratio_of_threads("p256-2-threads", 2, &our_p256, || {
         let session = module.session("p256");
         move || session.sign(CKM_ECDSA, &DIGEST)
     });
+    vec![vs_cryptoki, vs_bare, rsa_vs_bare, two_threads]
 }
 
 /// Against a module whose C_SignInit and C_Sign do nothing.
-fn own_cost() {
+fn own_cost() -> String {
     let module = null_module();
     let fob = unlock(module.clone());
     let key = fob.key("p256").expect("the key was made above");
@@ -99,8 +101,8 @@ fn own_cost() {
     println!(
         "own cost: {ours:.0} ns a signature, of which {bare:.0} ns are the module's two calls"
     );
-    println!("ratio own-cost-of-1000ns {:.2}", (ours - bare) / 1000.0);
     bare::command(&module, "sign forward");
+    format!("ratio own-cost-of-1000ns {:.2}", (ours - bare) / 1000.0)
 }
 
 /// The tests' fault module, which `cargo bench` does not build by itself.

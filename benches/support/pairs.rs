@@ -9,13 +9,13 @@ const SLICE: Duration = Duration::from_millis(50);
 /// How many times each runs.
 const ROUNDS: usize = 100;
 
-/// The rate of `ours` over that of `other`.
-pub fn ratio(name: &str, ours: &impl Fn(), other: impl Fn()) {
+/// The rate of `ours` over that of `other`, as a line to print at the end.
+pub fn ratio(name: &str, ours: &impl Fn(), other: impl Fn()) -> String {
     let ratios = (0..ROUNDS).map(|round| {
         let (ours, other) = in_turn(round, || rate(ours), || rate(&other));
         ours / other
     });
-    report(name, ratios.collect());
+    median(name, ratios.collect())
 }
 
 /// The same with each on several threads at once. `other` makes each thread its own.
@@ -24,14 +24,14 @@ pub fn ratio_of_threads<F: FnMut() + Send>(
     threads: usize,
     ours: &(impl Fn() + Sync),
     other: impl Fn() -> F,
-) {
+) -> String {
     let ratios = (0..ROUNDS).map(|round| {
         let ours = || together((0..threads).map(|_| ours).collect());
         let other = || together((0..threads).map(|_| other()).collect());
         let (ours, other) = in_turn(round, ours, other);
         ours / other
     });
-    report(name, ratios.collect());
+    median(name, ratios.collect())
 }
 
 /// The median time of one call.
@@ -87,7 +87,8 @@ fn together<F: FnMut() + Send>(calls: Vec<F>) -> f64 {
     })
 }
 
-fn report(name: &str, mut ratios: Vec<f64>) {
+/// The median is the ratio; how far the rounds spread tells how much to believe it.
+fn median(name: &str, mut ratios: Vec<f64>) -> String {
     ratios.sort_by(f64::total_cmp);
     let at = |part: usize| ratios[(ratios.len() - 1) * part / 4];
     println!(
@@ -95,5 +96,5 @@ fn report(name: &str, mut ratios: Vec<f64>) {
         at(1),
         at(3)
     );
-    println!("ratio {name} {:.3}", at(2));
+    format!("ratio {name} {:.3}", at(2))
 }

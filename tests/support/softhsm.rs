@@ -133,7 +133,7 @@ pub fn module() -> PathBuf {
         .map(PathBuf::from)
         .filter(|path| path.exists())
         .unwrap_or_else(|| {
-            panic!("no SoftHSM to test with: run the tests by ./softhsm-setup.sh cargo test")
+            panic!("no SoftHSM: run this by the script, as in ./softhsm-setup.sh cargo test")
         })
 }
 
