@@ -230,24 +230,16 @@ impl Discovery {
             .cloned()
             .collect();
         // An empty answer often has its reason among the problems.
-        let none = || Error::Selection {
-            wanted: match self.problems.as_slice() {
-                [] => wanted.to_owned(),
-                problems => {
-                    let problems: Vec<_> = problems.iter().map(Error::to_string).collect();
-                    format!("{wanted} (on the way: {})", problems.join("; "))
-                }
-            },
-            reason: SelectionError::None,
+        let wanted = match self.problems.as_slice() {
+            problems @ [_, ..] if tokens.is_empty() => {
+                let problems: Vec<_> = problems.iter().map(Error::to_string).collect();
+                format!("{wanted} (on the way: {})", problems.join("; "))
+            }
+            _ => wanted.to_owned(),
         };
-        if tokens.is_empty() {
-            return Err(none());
-        }
-        let several = || Error::Selection {
-            wanted: wanted.to_owned(),
-            reason: SelectionError::None,
-        };
-        Error::exactly_one(tokens, several, |token| token.uri().to_string())
+        Error::exactly_one(tokens, wanted, SelectionError::None, |token| {
+            token.uri().to_string()
+        })
     }
 
     /// Loads a module and reads its tokens. A bad slot hides no other.

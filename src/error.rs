@@ -141,26 +141,24 @@ pub enum SelectionError {
 }
 
 impl Error {
-    /// The only one there is, or an error that says what there is instead.
+    /// The only one there is, or an error that says what there is instead: `none`, or several.
     pub(crate) fn exactly_one<T>(
         mut all: Vec<T>,
-        none: impl FnOnce() -> Self,
+        wanted: impl Into<String>,
+        none: SelectionError,
         name: impl Fn(&T) -> String,
     ) -> Result<T, Self> {
-        match (all.pop(), all.len()) {
-            (None, _) => Err(none()),
-            (Some(only), 0) => Ok(only),
-            (Some(last), _) => {
+        let reason = match (all.len(), all.pop()) {
+            (1, Some(only)) => return Ok(only),
+            (_, None) => none,
+            (_, Some(last)) => {
                 all.push(last);
-                let names = all.iter().map(name).collect();
-                Err(match none() {
-                    Self::Selection { wanted, .. } => Self::Selection {
-                        wanted,
-                        reason: SelectionError::Several(names),
-                    },
-                    other => other,
-                })
+                SelectionError::Several(all.iter().map(name).collect())
             }
-        }
+        };
+        Err(Self::Selection {
+            wanted: wanted.into(),
+            reason,
+        })
     }
 }

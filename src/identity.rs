@@ -113,19 +113,12 @@ impl Identity {
     /// A URI that names it on its token (RFC 7512), by which [`Identities::uri`] and
     /// [`Unlocked::key`](crate::Unlocked::key) find it again.
     pub fn uri(&self) -> Uri {
-        let uri = match (&self.key, &self.certificate) {
+        let object_type = match (&self.key, &self.certificate) {
             (Some(key), _) => return key.uri(),
-            (None, Some(_)) => self.token.uri().with_type(ObjectType::Certificate),
-            (None, None) => self.token.uri().with_type(ObjectType::Public),
+            (None, Some(_)) => ObjectType::Certificate,
+            (None, None) => ObjectType::Public,
         };
-        let uri = match self.id.as_slice() {
-            [] => uri,
-            id => uri.with_id(id),
-        };
-        match self.label.as_str() {
-            "" => uri,
-            label => uri.with_object(label),
-        }
+        self.token.object_uri(object_type, &self.id, &self.label)
     }
 
     /// The same identity, with a way to ask for the PIN where its key wants it each time. See
@@ -141,11 +134,7 @@ impl Identity {
     /// The private key, or an error that says why it cannot sign.
     pub(crate) fn signing_key(&self) -> Result<&PrivateKey, Error> {
         self.key.as_ref().ok_or_else(|| Error::Sign {
-            key: format!(
-                "\"{}\" on the token {}",
-                self.label.escape_debug(),
-                self.token.slot().name()
-            ),
+            key: self.token.slot().object_name(&self.label),
             reason: match self.key_status {
                 KeyStatus::Hidden => SignError::KeyHidden,
                 _ => SignError::NoKey,

@@ -85,15 +85,8 @@ impl PrivateKey {
 
     /// A URI that names this key on its token (RFC 7512).
     pub fn uri(&self) -> Uri {
-        let uri = self.token().uri().with_type(ObjectType::Private);
-        let uri = match self.id() {
-            [] => uri,
-            id => uri.with_id(id),
-        };
-        match self.label() {
-            "" => uri,
-            label => uri.with_object(label),
-        }
+        self.token()
+            .object_uri(ObjectType::Private, self.id(), self.label())
     }
 
     /// The same key, with a way to ask a person for the PIN where the key wants it each time
@@ -154,8 +147,7 @@ impl PrivateKey {
 
     /// The key as messages name it.
     pub(crate) fn name(&self) -> String {
-        let label = self.label().escape_debug();
-        format!("\"{label}\" on the token {}", self.slot().name())
+        self.slot().object_name(self.label())
     }
 }
 
@@ -198,15 +190,14 @@ impl Access {
             true => selector.parse()?,
             false => Uri::new().with_object(selector),
         };
-        let none = || Error::Selection {
-            wanted: format!("a private key for {selector}"),
-            reason: match self.is_locked_out() {
-                true => SelectionError::NoneWhileLocked,
-                false => SelectionError::None,
-            },
+        let wanted = format!("a private key for {selector}");
+        let none = match self.is_locked_out() {
+            true => SelectionError::NoneWhileLocked,
+            false => SelectionError::None,
         };
+        let name = |key: &PrivateKey| key.uri().to_string();
         if !crate::discovery::matches_token(&uri, self.token()) {
-            return Err(none());
+            return Error::exactly_one(Vec::new(), wanted, none, name);
         }
         let class = CKO_PRIVATE_KEY.to_ne_bytes();
         let mut template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = vec![(CKA_CLASS, &class)];
@@ -221,7 +212,7 @@ impl Access {
             .into_iter()
             .map(|handle| self.read_key(&session, handle))
             .collect::<Result<Vec<_>, _>>()?;
-        Error::exactly_one(keys, none, |key| key.uri().to_string())
+        Error::exactly_one(keys, wanted, none, name)
     }
 
     /// Reads a private key's attributes, in one call where the module can.
@@ -247,12 +238,12 @@ impl Access {
             (Some(modulus), Some(exponent)) => PublicKey::from_rsa(modulus, exponent).ok(),
             _ => None,
         };
-        let key_type = key_type(kind.as_deref(), modulus.as_deref(), ec_params.as_deref());
+        let key_type = key_type(self::kind(kind), modulus.as_deref(), ec_params.as_deref());
         Ok(PrivateKey {
             inner: Arc::new(Inner {
                 access: self.clone(),
                 handle,
-                label: String::from_utf8_lossy(&label.unwrap_or_default()).into_owned(),
+                label: text(label),
                 id: id.unwrap_or_default(),
                 key_type,
                 public_key,
@@ -298,14 +289,24 @@ fn flag(value: Option<Vec<u8>>) -> Option<bool> {
     }
 }
 
+/// A label: UTF-8 by the standard, whatever the token has in it.
+pub(crate) fn text(value: Option<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&value.unwrap_or_default()).into_owned()
+}
+
+/// `CKA_KEY_TYPE`, where it is a number.
+pub(crate) fn kind(value: Option<Vec<u8>>) -> Option<CK_KEY_TYPE> {
+    let number = value?.as_slice().try_into().ok()?;
+    Some(CK_KEY_TYPE::from_ne_bytes(number))
+}
+
 /// The type of a key, from what a token shows of it.
-pub(crate) fn key_type(
-    kind: Option<&[u8]>,
+fn key_type(
+    kind: Option<CK_KEY_TYPE>,
     modulus: Option<&[u8]>,
     ec_params: Option<&[u8]>,
 ) -> KeyType {
-    let kind = kind.and_then(|kind| kind.try_into().ok());
-    match kind.map(CK_KEY_TYPE::from_ne_bytes) {
+    match kind {
         Some(CKK_RSA) => KeyType::Rsa {
             bits: modulus.map_or(0, bits),
         },

@@ -16,7 +16,7 @@ pub(crate) use slot::Slot;
 
 use crate::module::{Module, Origin};
 use crate::pin::PinState;
-use crate::uri::Uri;
+use crate::uri::{ObjectType, Uri};
 use crate::{Error, PinError};
 
 /// A token that a module sees in one of its slots.
@@ -174,6 +174,19 @@ impl Token {
     pub fn refresh(&mut self) -> Result<(), Error> {
         self.info = Arc::new(self.slot.token_info()?);
         Ok(())
+    }
+
+    /// A URI that names an object on this token. What is empty names nothing.
+    pub(crate) fn object_uri(&self, object_type: ObjectType, id: &[u8], label: &str) -> Uri {
+        let uri = self.uri().with_type(object_type);
+        let uri = match id {
+            [] => uri,
+            id => uri.with_id(id),
+        };
+        match label {
+            "" => uri,
+            label => uri.with_object(label),
+        }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

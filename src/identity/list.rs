@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 
 use super::{Identities, Identity, KeyStatus};
 use crate::cert::Certificate;
-use crate::key::{Access, PrivateKey};
+use crate::key::{self, Access, PrivateKey, text};
 use crate::public_key::PublicKey;
 use crate::token::{Pooled, Token, Unlocked};
 use crate::{Error, ReturnCode};
@@ -119,8 +119,7 @@ impl Access {
         let (label, id, kind) = (next(), next(), next());
         let (modulus, exponent) = (next(), next());
         let (ec_params, ec_point) = (next(), next());
-        let kind = kind.and_then(|kind| kind.as_slice().try_into().ok());
-        let key = match kind.map(CK_KEY_TYPE::from_ne_bytes) {
+        let key = match key::kind(kind) {
             Some(CKK_RSA) => modulus
                 .zip(exponent)
                 .map(|(modulus, exponent)| PublicKey::from_rsa(&modulus, &exponent)),
@@ -224,7 +223,7 @@ impl Access {
                 if let Some(used) = certificate_used.get_mut(index) {
                     *used = true;
                 }
-                identities.push(self.identity(Some(key.clone()), certificates.get(index), None));
+                identities.push(self.identity(Some(key.clone()), both().nth(index), None));
             }
         }
 
@@ -239,7 +238,7 @@ impl Access {
             for (public, used) in public_keys.iter().zip(&mut public_used) {
                 *used |= public.object.is_some() && public.object == *public_key;
             }
-            identities.push(self.identity(None, Some(certificate), None));
+            identities.push(self.identity(None, Some((certificate, public_key)), None));
         }
 
         // Before login, a public key is all that shows of a key without a certificate.
@@ -256,14 +255,14 @@ impl Access {
     fn identity(
         &self,
         key: Option<PrivateKey>,
-        certificate: Option<&Labelled<Certificate>>,
+        certified: Option<(&Labelled<Certificate>, &Option<PublicKey>)>,
         public: Option<&Labelled<Option<PublicKey>>>,
     ) -> Identity {
-        let certified = certificate.and_then(|one| one.object.public_key().ok());
+        let certificate = certified.map(|(certificate, _)| certificate);
         let public_key = key
             .as_ref()
             .and_then(|key| key.public_key().cloned())
-            .or(certified)
+            .or_else(|| certified.and_then(|(_, public_key)| public_key.clone()))
             .or_else(|| public.and_then(|public| public.object.clone()));
         let names = [
             key.as_ref().map(|key| (key.label(), key.id())),
@@ -306,10 +305,6 @@ type Number = [u8; size_of::<CK_ULONG>()];
 
 fn class(class: CK_OBJECT_CLASS) -> (CK_ATTRIBUTE_TYPE, Number) {
     (CKA_CLASS, class.to_ne_bytes())
-}
-
-fn text(value: Option<Vec<u8>>) -> String {
-    String::from_utf8_lossy(&value.unwrap_or_default()).into_owned()
 }
 
 /// Whether a public key could belong to a private key of which only the type is known.

@@ -165,14 +165,11 @@ impl Identities {
     /// # Errors
     /// [`Error::Selection`] where there is none, or there are several: it says which.
     pub fn only(self) -> Result<Identity, Error> {
-        let none = || Error::Selection {
-            wanted: "an identity".to_owned(),
-            reason: match self.locked {
-                true => SelectionError::NoneWhileLocked,
-                false => SelectionError::None,
-            },
+        let none = match self.locked {
+            true => SelectionError::NoneWhileLocked,
+            false => SelectionError::None,
         };
-        Error::exactly_one(self.identities, none, |identity| {
+        Error::exactly_one(self.identities, "an identity", none, |identity| {
             let mut text = identity.uri().to_string();
             if let Some(certificate) = identity.certificate() {
                 // Writing to a string does not fail.

@@ -85,6 +85,11 @@ impl Slot {
         &self.name
     }
 
+    /// An object on the token as messages name it.
+    pub(crate) fn object_name(&self, label: &str) -> String {
+        format!("\"{}\" on the token {}", label.escape_debug(), self.name)
+    }
+
     /// The module's functions, where this process may call them.
     pub(crate) fn functions(&self) -> Result<&Functions, Error> {
         Ok(self.module.loaded()?.functions())
