@@ -54,6 +54,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         problems.push(error.to_string());
         Vec::new()
     });
+    problems.dedup();
     let mut listed = Vec::new();
     for token in tokens {
         if !token.flags().is_initialized() {

@@ -8,6 +8,8 @@ mod models;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(any(feature = "pcsc", test))]
+pub(crate) use models::Serves;
 pub(crate) use models::{DRIVERS, Driver};
 use models::{MULTIARCH, QUIRKS, Quirk};
 
@@ -123,6 +125,12 @@ impl Driver {
             .any(|file| file_name(Path::new(file)).as_deref() == Some(&name))
     }
 
+    /// Whether it exists for this system.
+    #[cfg(feature = "pcsc")]
+    pub(crate) fn is_for(&self, system: System) -> bool {
+        !self.files(system).is_empty()
+    }
+
     fn files(&self, system: System) -> &'static [&'static str] {
         match system {
             System::Linux => self.linux,
@@ -130,6 +138,14 @@ impl Driver {
             System::Windows => self.windows,
         }
     }
+}
+
+/// Where this file is installed: one of [`CardModel::with_module`](crate::CardModel::with_module).
+#[cfg(feature = "pcsc")]
+pub(crate) fn installed(file: &str) -> Option<PathBuf> {
+    places(Path::new(file), &System::HERE.folders())
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// Where a file of the table may lie: in each folder, or, if its path is absolute, where it says. A
@@ -194,6 +210,8 @@ mod tests {
         let pattern = root.path().join("opt/vendor/*/liba.so");
         let pattern: &'static str = Box::leak(pattern.to_str().unwrap().into());
         let driver = Driver {
+            name: "A",
+            serves: Serves::ItsCards,
             drives: &["A"],
             linux: Box::leak(vec!["pkcs11/libb.so", pattern, "libc.so"].into()),
             macos: &[],

@@ -1,24 +1,45 @@
 //! From modules to tokens, and what went wrong on the way.
 
+#[cfg(feature = "pcsc")]
+mod cards;
 mod matching;
+#[cfg(feature = "pcsc")]
+mod waiting;
+mod ways;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+#[cfg(feature = "pcsc")]
+pub use cards::CardError;
 pub(crate) use matching::matches_token;
+#[cfg(feature = "pcsc")]
+pub use waiting::wait_for;
 
-use crate::module::locate::{self, Candidate};
-use crate::module::{Module, Origin, module_error};
+#[cfg(feature = "pcsc")]
+use crate::catalog::Serves;
+use crate::module::locate::{self, Candidate, Located};
+use crate::module::{Module, module_error};
 use crate::privilege::Privilege;
-use crate::token::Token;
+use crate::token::{Place, Token};
 use crate::uri::Uri;
-use crate::{Error, ModuleError, SelectionError};
+use crate::{Error, LocateError, ModuleError, SelectionError};
 
 /// Finds the tokens of every module that this system has.
 ///
 /// The modules are those that the environment variable `KEYFOB_MODULE` names (one path or
-/// several, as in `PATH`); without it, those of p11-kit's configuration and the known vendors'
-/// libraries in the usual folders. What went wrong with one of them hides none of the others, and
-/// stands in [`Discovery::problems`]. [`Search`] finds otherwise.
+/// several, as in `PATH`). Without it, they are those of p11-kit's configuration; the known ones
+/// whose tokens are in no reader (SoftHSM, TPM, remote tokens); and for each card that is present,
+/// the known vendor's in its usual folder, or another that drives it. Nothing is loaded that no
+/// card needs. [`Search`] finds otherwise.
+///
+/// A card that several modules drive is one token; see [`Token::other_ways`]. One that none drives
+/// stands in [`Discovery::problems`], with what to install. So does whatever else went wrong on the
+/// way, which hides nothing else; and where no token is found, why no card is: no service, no
+/// reader, no card.
+///
+/// Without the feature `pcsc` nothing is known of cards: all known modules that are installed are
+/// loaded, and a token is shown as often as modules drive it.
 ///
 /// # Errors
 /// None today: what goes wrong with a module, a slot or a file is a problem, and a search that
@@ -111,18 +132,7 @@ impl Search {
         if !self.named_only {
             located.extend(locate::on_this_system());
         }
-        let mut found = Discovery {
-            modules: Vec::new(),
-            tokens: Vec::new(),
-            problems: located.problems.into_iter().map(Error::from).collect(),
-        };
-        for candidate in located.candidates {
-            if let Err(problem) = found.look_in(candidate) {
-                log::debug!("{problem}");
-                found.problems.push(problem);
-            }
-        }
-        Ok(found)
+        Ok(Discovery::of(located))
     }
 }
 
@@ -137,6 +147,47 @@ pub struct Discovery {
 }
 
 impl Discovery {
+    /// First the modules that somebody names and those whose tokens are in no reader, then those
+    /// for the cards that are there.
+    #[cfg(feature = "pcsc")]
+    fn of(located: Located) -> Self {
+        let mut found = Self::with(located.problems);
+        let cards = cards::Cards::present();
+        let places = cards.places();
+        let (for_cards, at_once): (Vec<_>, _) =
+            located.candidates.into_iter().partition(|candidate| {
+                let driver = candidate.driver;
+                driver.is_some_and(|driver| driver.serves != Serves::NoCard)
+            });
+        for candidate in at_once {
+            found.try_module(candidate, &places);
+        }
+        if located.whole_system {
+            found.look_at(&cards, &for_cards);
+        }
+        found.tokens = ways::join(found.tokens);
+        found
+    }
+
+    /// All modules: which cards there are is not known.
+    #[cfg(not(feature = "pcsc"))]
+    fn of(located: Located) -> Self {
+        let mut found = Self::with(located.problems);
+        for candidate in located.candidates {
+            found.try_module(candidate, &[]);
+        }
+        found.tokens = ways::join(found.tokens);
+        found
+    }
+
+    fn with(problems: Vec<LocateError>) -> Self {
+        Self {
+            modules: Vec::new(),
+            tokens: Vec::new(),
+            problems: problems.into_iter().map(Error::from).collect(),
+        }
+    }
+
     /// The tokens, uninitialised ones included.
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
@@ -147,7 +198,7 @@ impl Discovery {
         &self.modules
     }
 
-    /// What went wrong with modules, slots and configuration files.
+    /// What went wrong with modules, slots, configuration files and cards.
     pub fn problems(&self) -> &[Error] {
         &self.problems
     }
@@ -223,11 +274,11 @@ impl Discovery {
     }
 
     fn one(&self, wanted: &str, fits: impl Fn(&Token) -> bool) -> Result<Token, Error> {
+        let fits = |token: &&Token| token.flags().is_initialized() && fits(token);
         let tokens: Vec<Token> = self
             .tokens
             .iter()
-            .filter(|token| token.flags().is_initialized() && fits(token))
-            .cloned()
+            .filter_map(|token| token.ways().find(fits).cloned())
             .collect();
         // An empty answer often has its reason among the problems.
         let wanted = match self.problems.as_slice() {
@@ -242,17 +293,24 @@ impl Discovery {
         })
     }
 
+    /// A module that fails hides no other.
+    fn try_module(&mut self, candidate: Candidate, readers: &[Arc<Place>]) {
+        if let Err(problem) = self.look_in(candidate, readers) {
+            log::debug!("{problem}");
+            self.problems.push(problem);
+        }
+    }
+
     /// Loads a module and reads its tokens. A bad slot hides no other.
-    fn look_in(&mut self, candidate: Candidate) -> Result<(), Error> {
+    fn look_in(&mut self, candidate: Candidate, readers: &[Arc<Place>]) -> Result<(), Error> {
         let module = Module::load(&candidate.path)?;
         // Two names of one file are one module.
         if self.modules.contains(&module) {
             return Ok(());
         }
         self.modules.push(module.clone());
-        let origin: Origin = candidate.origin;
         for slot in module.slots_with_token()? {
-            match Token::read(&module, origin.clone(), slot) {
+            match Token::read(&module, candidate.origin.clone(), slot, readers) {
                 Ok(token) => self.tokens.push(token),
                 Err(problem) => self.problems.push(problem),
             }

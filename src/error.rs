@@ -51,6 +51,31 @@ pub enum Error {
         /// The token's label and serial.
         token: String,
     },
+    /// Another module uses the card that the token is on; see
+    /// [`Token::other_ways`](crate::Token::other_ways).
+    #[error(
+        "the token {token} is in use through the module {}, and a card is used through one module \
+         at a time; drop what came from it there first",
+        module.display()
+    )]
+    InUse {
+        /// The token's label and serial.
+        token: String,
+        /// The module that uses it.
+        module: PathBuf,
+    },
+    /// A card gives no token.
+    #[cfg(feature = "pcsc")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pcsc")))]
+    #[error("{card} in the reader \"{reader}\": {reason}")]
+    Card {
+        /// What the card is, or its answer to reset.
+        card: String,
+        /// The reader that it is in.
+        reader: String,
+        /// Why.
+        reason: crate::CardError,
+    },
     /// None or several fit where one was wanted.
     #[error("{wanted}: {reason}")]
     Selection {

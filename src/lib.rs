@@ -54,6 +54,7 @@ pub use pin::TerminalPrompt;
 #[cfg(feature = "pcsc")]
 pub use {
     catalog::card::{CardModel, CardQuirk},
+    discovery::{CardError, wait_for},
     reader::{
         Atr, AtrError, Card, Checksum, Convention, InterfaceBytes, Reader, ReaderError,
         ReaderEvent, ReaderState, Stopper, Watch, readers, watch,

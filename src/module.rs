@@ -14,7 +14,7 @@ use std::sync::Arc;
 use cryptoki_sys::CK_SLOT_ID;
 
 pub use locate::{LocateError, Origin};
-pub(crate) use registry::{Loaded, lock};
+pub(crate) use registry::{Loaded, lock, users_of_readers};
 pub use return_code::ReturnCode;
 
 use crate::Error;

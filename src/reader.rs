@@ -42,6 +42,12 @@ pub fn readers() -> Result<Vec<Reader>, Error> {
     Ok(seen.iter().map(|seen| Reader::of(&context, seen)).collect())
 }
 
+/// The readers, without what only their drivers tell: for that each would have to be connected to.
+pub(crate) fn readers_at_a_glance() -> Result<Vec<Reader>, ReaderError> {
+    let seen = look(&service::establish()?)?;
+    Ok(seen.iter().map(Reader::seen).collect())
+}
+
 /// How often a list of readers is read anew that changed while they were looked at.
 const LOOKS: usize = 10;
 
@@ -76,13 +82,21 @@ pub struct Reader {
 
 impl Reader {
     fn of(context: &Context, seen: &Seen) -> Self {
-        let name = seen.name();
         // It may be in use by another program alone, and a driver need tell nothing.
         let connection = Connection::direct(context, &seen.name).ok();
         let text = |attribute| connection.as_ref()?.text(attribute);
         Self {
             vendor: text(Attribute::VendorName),
             serial: text(Attribute::VendorIfdSerialNo),
+            ..Self::seen(seen)
+        }
+    }
+
+    fn seen(seen: &Seen) -> Self {
+        let name = seen.name();
+        Self {
+            vendor: None,
+            serial: None,
             state: ReaderState::of(seen.state),
             card: seen
                 .has(State::PRESENT)

@@ -2,19 +2,21 @@
 
 mod info;
 mod login;
+mod place;
 mod session;
 mod slot;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 pub use info::TokenFlags;
 pub(crate) use info::TokenInfo;
 pub use login::Unlocked;
+pub(crate) use place::Place;
 pub(crate) use session::Pooled;
 pub(crate) use slot::Slot;
 
-use crate::module::{Module, Origin};
+use crate::module::{Module, Origin, text};
 use crate::pin::PinState;
 use crate::uri::{ObjectType, Uri};
 use crate::{Error, PinError};
@@ -36,14 +38,17 @@ pub struct Token {
     slot: Arc<Slot>,
     info: Arc<TokenInfo>,
     origin: Origin,
+    place: Option<Arc<Place>>,
+    other_ways: Arc<[Token]>,
 }
 
 impl Token {
-    /// Reads the token in a slot.
+    /// Reads the token in a slot, which may be one of these readers.
     pub(crate) fn read(
         module: &Module,
         origin: Origin,
         slot: cryptoki_sys::CK_SLOT_ID,
+        readers: &[Arc<Place>],
     ) -> Result<Self, Error> {
         let functions = module.loaded()?.functions();
         let info = functions.token_info(slot).map_err(|code| Error::Call {
@@ -52,10 +57,19 @@ impl Token {
             code,
         })?;
         let info = TokenInfo::from(&info);
+        let place = match readers {
+            [] => None,
+            readers => functions.slot_info(slot).ok().and_then(|slot| {
+                let description = text(&slot.slotDescription);
+                readers.iter().find(|reader| reader.is(&description))
+            }),
+        };
         Ok(Self {
-            slot: Slot::of(module, slot, &info)?,
+            slot: Slot::of(module, slot, &info, place.cloned())?,
             info: Arc::new(info),
             origin,
+            place: place.cloned(),
+            other_ways: Arc::default(),
         })
     }
 
@@ -110,7 +124,32 @@ impl Token {
     /// # Errors
     /// [`Error::Call`] where the module does not answer, [`Error::TokenRemoved`].
     pub fn slot_description(&self) -> Result<String, Error> {
-        Ok(crate::module::text(&self.slot.info()?.slotDescription))
+        Ok(text(&self.slot.info()?.slotDescription))
+    }
+
+    /// The name of the reader that it was found in, as in [`Reader::name`](crate::Reader::name).
+    /// `None` for a token that is in none, and where the smart card service cannot be asked.
+    pub fn reader(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.reader.as_str())
+    }
+
+    /// The same card as other modules see it, the better ones first.
+    ///
+    /// A vendor's own module and OpenSC often drive the same card, and show it under different
+    /// labels and serial numbers. It is one token: this one, through the best of the modules. A
+    /// card is used through one module at a time: while it is unlocked through one, the others
+    /// answer [`Error::InUse`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// let token = keyfob::discover()?.only()?;
+    /// let through_opensc = token.other_ways().iter().find(|way| {
+    ///     way.module().path().ends_with("opensc-pkcs11.so")
+    /// });
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn other_ways(&self) -> &[Token] {
+        &self.other_ways
     }
 
     /// The module that sees it.
@@ -187,6 +226,19 @@ impl Token {
             "" => uri,
             label => uri.with_object(label),
         }
+    }
+
+    /// This and the other ways.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = &Token> {
+        iter::once(self).chain(self.other_ways.iter())
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
+    }
+
+    pub(crate) fn with_other_ways(self, other_ways: Arc<[Token]>) -> Self {
+        Self { other_ways, ..self }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

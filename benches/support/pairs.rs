@@ -1,4 +1,5 @@
 //! Two ways of doing the same, measured side by side.
+#![allow(dead_code, reason = "no bench needs all of it")]
 
 use std::sync::Barrier;
 use std::thread;
@@ -29,6 +30,20 @@ pub fn ratio_of_threads<F: FnMut() + Send>(
         let ours = || together((0..threads).map(|_| ours).collect());
         let other = || together((0..threads).map(|_| other()).collect());
         let (ours, other) = in_turn(round, ours, other);
+        ours / other
+    });
+    median(name, ratios.collect())
+}
+
+/// The same where a call takes as long as a slice: one call is one.
+pub fn ratio_of_long_calls(name: &str, ours: &impl Fn(), other: impl Fn()) -> String {
+    let rate = |call: &dyn Fn()| {
+        let start = Instant::now();
+        call();
+        1.0 / start.elapsed().as_secs_f64()
+    };
+    let ratios = (0..ROUNDS).map(|round| {
+        let (ours, other) = in_turn(round, || rate(ours), || rate(&other));
         ours / other
     });
     median(name, ratios.collect())

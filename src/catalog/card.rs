@@ -5,6 +5,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use super::System;
@@ -140,7 +141,7 @@ impl CardModel {
     pub fn modules(&self) -> Vec<String> {
         let known = self.drivers().filter_map(|driver| {
             let file = driver.files(System::HERE).first()?;
-            let name = std::path::Path::new(file).file_name()?;
+            let name = Path::new(file).file_name()?;
             Some(name.to_string_lossy().into_owned())
         });
         self.0.modules.iter().cloned().chain(known).collect()
@@ -149,6 +150,23 @@ impl CardModel {
     /// What sets it apart.
     pub fn quirks(&self) -> &[CardQuirk] {
         &self.0.quirks
+    }
+
+    /// The modules that were added with it.
+    pub(crate) fn own_modules(&self) -> &[String] {
+        &self.0.modules
+    }
+
+    /// The place of a module among those that drive it, the best being 0. `None`
+    /// for one that is not known to.
+    pub(crate) fn preference(&self, module: &Path) -> Option<usize> {
+        let own = self.0.modules.iter().map(|file| match Path::new(file) {
+            path if path.has_root() => path.canonicalize().is_ok_and(|path| path == module),
+            name => super::file_name(name) == super::file_name(module),
+        });
+        let known = self.drivers();
+        let known = known.map(|driver| driver.has_name_of(module, System::HERE));
+        own.chain(known).position(|is_it| is_it)
     }
 
     /// The catalog's drivers for it, the best first.
@@ -228,7 +246,9 @@ impl CardModel {
         self.with(|facts| facts.readers.push(Cow::Owned(part.into())))
     }
 
-    /// A PKCS#11 module that drives it, to be tried before those of its family.
+    /// A PKCS#11 module that drives it, to be tried before those of its family: the name of a file
+    /// in one of the system's usual folders, or an absolute path. [`discover`](crate::discover)
+    /// loads it where such a card is present.
     #[must_use]
     pub fn with_module(self, file: impl Into<String>) -> Self {
         self.with(|facts| facts.modules.push(file.into()))

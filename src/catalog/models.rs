@@ -8,8 +8,11 @@
 /// The file names of one system are one module under several names, the likeliest first. A bare
 /// name is looked for in the system's usual folders, an absolute path where it says, with `*` for
 /// any one folder.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Driver {
+    /// What to install to have it.
+    pub(crate) name: &'static str,
+    pub(crate) serves: Serves,
     /// The token families that it serves: those of `card/table.rs`, and others.
     pub(crate) drives: &'static [&'static str],
     pub(crate) linux: &'static [&'static str],
@@ -19,10 +22,23 @@ pub(crate) struct Driver {
     pub(crate) needs_env: Option<&'static str>,
 }
 
+/// Where a module is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// Where a card is present of a family that it drives.
+    ItsCards,
+    /// There, and where a card is present that is not known by name.
+    UnknownCards,
+    /// Everywhere: it has tokens that are in no reader.
+    NoCard,
+}
+
 /// The known modules, vendors' own before OpenSC, which drives many of the same tokens and knows
 /// less of them.
 pub(crate) static DRIVERS: [Driver; 13] = [
     Driver {
+        name: "librtpkcs11ecp",
+        serves: Serves::ItsCards,
         drives: &[
             "Rutoken ECP",
             "Rutoken ECP 2.0",
@@ -41,6 +57,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "rtPKCS11",
+        serves: Serves::ItsCards,
         drives: &["Rutoken S"],
         linux: &[],
         macos: &[],
@@ -48,6 +66,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "JaCarta Unified Client",
+        serves: Serves::ItsCards,
         drives: &["JaCarta PKI", "JaCarta GOST", "JaCarta LT", "JaCarta"],
         linux: &["libjcPKCS11-2.so"],
         macos: &["/Library/Frameworks/jcPKCS11-2.framework/jcPKCS11-2"],
@@ -56,14 +76,17 @@ pub(crate) static DRIVERS: [Driver; 13] = [
     },
     // Old clients of JaCarta PKI.
     Driver {
+        name: "libASEPKCS",
+        serves: Serves::ItsCards,
         drives: &["JaCarta PKI"],
         linux: &["libASEPKCS.so"],
         macos: &[],
         windows: &[],
         needs_env: None,
     },
-    // SafeNet Authentication Client.
     Driver {
+        name: "SafeNet Authentication Client",
+        serves: Serves::ItsCards,
         drives: &["eToken", "eToken PRO"],
         linux: &["libeToken.so", "libeTPkcs11.so"],
         macos: &["libeTPkcs11.dylib"],
@@ -71,6 +94,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "SafeNet Authentication Client",
+        serves: Serves::ItsCards,
         drives: &["eToken 5110 CC", "IDPrime"],
         linux: &["libIDPrimePKCS11.so"],
         macos: &["libIDPrimePKCS11.dylib"],
@@ -78,6 +103,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "ESMART PKI Client",
+        serves: Serves::ItsCards,
         drives: &["ESMART Token"],
         linux: &["libisbc_pkcs11_main.so"],
         macos: &[],
@@ -85,6 +112,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "CryptoPro CSP",
+        serves: Serves::NoCard,
         drives: &["CryptoPro CSP"],
         linux: &["/opt/cprocsp/lib/*/libcppkcs11.so"],
         macos: &[],
@@ -92,6 +121,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "ykcs11",
+        serves: Serves::ItsCards,
         drives: &["YubiKey"],
         linux: &["libykcs11.so.2", "libykcs11.so"],
         macos: &["libykcs11.dylib"],
@@ -99,6 +130,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "OpenSC",
+        serves: Serves::UnknownCards,
         drives: &[
             "Rutoken ECP",
             "Rutoken Lite",
@@ -122,6 +155,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "SoftHSM",
+        serves: Serves::NoCard,
         drives: &["SoftHSM 2"],
         linux: &["softhsm/libsofthsm2.so", "libsofthsm2.so"],
         macos: &["softhsm/libsofthsm2.so"],
@@ -129,6 +164,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
         needs_env: None,
     },
     Driver {
+        name: "tpm2-pkcs11",
+        serves: Serves::NoCard,
         drives: &["TPM 2.0"],
         linux: &["libtpm2_pkcs11.so.1", "libtpm2_pkcs11.so"],
         macos: &[],
@@ -137,6 +174,8 @@ pub(crate) static DRIVERS: [Driver; 13] = [
     },
     // Tokens of another machine.
     Driver {
+        name: "p11-kit",
+        serves: Serves::NoCard,
         drives: &["p11-kit server"],
         linux: &["p11-kit-client.so"],
         macos: &[],

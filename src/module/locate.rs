@@ -30,6 +30,7 @@ pub(crate) fn named(paths: &[PathBuf]) -> Located {
         located.add(Candidate {
             path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
             origin: Origin::Caller,
+            driver: None,
         });
     }
     located
@@ -61,6 +62,7 @@ pub(crate) fn locate(search: &Search) -> Located {
                 name: module.name,
                 file: module.file,
             },
+            driver: None,
         });
     }
     for driver in search.drivers {
@@ -69,6 +71,7 @@ pub(crate) fn locate(search: &Search) -> Located {
             located.add_installed(driver, search);
         }
     }
+    located.whole_system = true;
     located
 }
 
@@ -108,6 +111,8 @@ impl Search {
 #[derive(Debug, Default)]
 pub(crate) struct Located {
     pub(crate) candidates: Vec<Candidate>,
+    /// Whether the catalog was asked: no word has limited the search.
+    pub(crate) whole_system: bool,
     /// What went wrong; the candidates are right nevertheless.
     pub(crate) problems: Vec<LocateError>,
 }
@@ -118,6 +123,8 @@ pub(crate) struct Candidate {
     /// Absolute.
     pub(crate) path: PathBuf,
     pub(crate) origin: Origin,
+    /// What it is, where the catalog alone says that it be tried.
+    pub(crate) driver: Option<&'static Driver>,
 }
 
 /// How a module came to be loaded.
@@ -160,6 +167,7 @@ impl Located {
             self.add(candidate);
         }
         self.problems.extend(other.problems);
+        self.whole_system |= other.whole_system;
     }
 
     /// Whether the environment may say what code to run.
@@ -179,6 +187,7 @@ impl Located {
                 self.add(Candidate {
                     path,
                     origin: Origin::Environment,
+                    driver: None,
                 });
             } else {
                 self.problems.push(LocateError::Relative { path });
@@ -200,7 +209,7 @@ impl Located {
 
     /// The first of the driver's files that looks loadable: a 32-bit copy beside it is no fault.
     /// Where none does, the first, so that it is told what is wrong with it.
-    fn add_installed(&mut self, driver: &Driver, search: &Search) {
+    fn add_installed(&mut self, driver: &'static Driver, search: &Search) {
         let files = driver.installed(search.system, &search.folders);
         let loadable = files.iter().find(|file| image::examine(file).is_ok());
         if let Some(path) = loadable.or(files.first()) {
@@ -208,6 +217,7 @@ impl Located {
             self.add(Candidate {
                 path: path.clone(),
                 origin: Origin::Catalog,
+                driver: Some(driver),
             });
         }
     }

@@ -172,6 +172,7 @@ struct Live {
 struct Registry {
     process: AtomicU32,
     entries: Mutex<BTreeMap<PathBuf, Arc<Entry>>>,
+    readers: Mutex<Users>,
     child: OnceLock<Box<Registry>>,
 }
 
@@ -180,6 +181,7 @@ impl Registry {
         Self {
             process: AtomicU32::new(process),
             entries: Mutex::new(BTreeMap::new()),
+            readers: Mutex::new(BTreeMap::new()),
             child: OnceLock::new(),
         }
     }
@@ -207,6 +209,14 @@ impl Registry {
         let mut entries = lock(&self.entries);
         Arc::clone(entries.entry(path.to_owned()).or_default())
     }
+}
+
+/// By the name of a reader, the slots of any module that have had sessions with the card in it.
+pub(crate) type Users = BTreeMap<String, Vec<Weak<dyn Any + Send + Sync>>>;
+
+/// Those of this process.
+pub(crate) fn users_of_readers() -> &'static Mutex<Users> {
+    &Registry::of_this_process().readers
 }
 
 /// Locks whatever became of the last holder: what the locks here guard is whole at every step.

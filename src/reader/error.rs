@@ -17,6 +17,12 @@ pub enum ReaderError {
          org.debian.pcsc-lite.access_pcsc and access_card"
     )]
     NoPermission,
+    /// The service runs, and has no reader.
+    #[error("no reader and no token is plugged in; plug one in")]
+    NoReader,
+    /// There are readers, and no card is in any.
+    #[error("no card is in any reader; put one in")]
+    NoCard,
     /// The service has no more room for programs or connections.
     #[error("the smart card service is too busy; close other programs that use it and try again")]
     Busy,

@@ -91,6 +91,38 @@ pub(super) fn status_change(
     outcome
 }
 
+/// Whether the service is not there any more, or does not know us any more.
+pub(super) fn is_away(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NoService
+            | Code::ServiceStopped
+            | Code::Shutdown
+            | Code::CommError
+            | Code::InvalidHandle
+            | Code::SystemCancelled
+            // libpcsclite says so of a connection that broke.
+            | Code::SecurityViolation
+    )
+}
+
+/// A card that answered, and whose answer is not told yet: libpcsclite shares its table among
+/// threads and may show it half written. It is whole in a moment.
+pub(super) fn settled(context: &Context, mut seen: Seen) -> Seen {
+    for _ in 0..10 {
+        if !seen.has(State::PRESENT) || seen.has(State::MUTE) || !seen.atr.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        let mut again = [Seen::unaware(seen.name.clone())];
+        if status_change(context, Duration::ZERO, &mut again).is_err() {
+            break;
+        }
+        [seen] = again;
+    }
+    seen
+}
+
 /// A connection to a reader, or to the card in it, that leaves the card as it is.
 ///
 /// `pcsc::Card` resets the card when it is dropped, which throws every other program off it. This

@@ -110,12 +110,54 @@ impl Watch {
         Stopper::new(self.turn.clone())
     }
 
-    /// One step towards the next event.
-    fn step(&mut self) -> Result<(), ReaderError> {
+    /// The next event, if there is one before this time is over. `None` also where the watch has
+    /// ended.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let mut watch = keyfob::watch()?;
+    /// while let Some(event) = watch.next_within(Duration::from_secs(10)) {
+    ///     println!("{}", event?);
+    /// }
+    /// println!("nothing for ten seconds");
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn next_within(&mut self, time: Duration) -> Option<Result<ReaderEvent, Error>> {
+        // Longer than anybody waits is for ever.
+        self.next_before(Instant::now().checked_add(time))
+    }
+
+    fn next_before(&mut self, end: Option<Instant>) -> Option<Result<ReaderEvent, Error>> {
+        let mut has_looked = false;
+        loop {
+            if self.over || self.turn.is_stopped() {
+                return None;
+            }
+            if let Some(event) = self.events.pop_front() {
+                return Some(Ok(event));
+            }
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let left = left.unwrap_or(Duration::MAX);
+            let is_behind = self.list_is_old && self.context.is_some();
+            if left.is_zero() && has_looked && !is_behind {
+                return None;
+            }
+            has_looked = true;
+            if let Err(error) = self.step(left) {
+                self.over = true;
+                return Some(Err(error.into()));
+            }
+        }
+    }
+
+    /// One step towards the next event, in no more than this time.
+    fn step(&mut self, time: Duration) -> Result<(), ReaderError> {
         let Some(context) = self.context.clone() else {
-            return self.look_for_service();
+            return self.look_for_service(time);
         };
-        let outcome = self.look(&context);
+        let outcome = self.look(&context, time);
         match outcome {
             Ok(()) => Ok(()),
             Err((_, Code::Timeout | Code::InsufficientBuffer)) => {
@@ -132,7 +174,7 @@ impl Watch {
                 self.list_is_old = true;
                 Ok(())
             }
-            Err((function, code)) if is_away(code) => {
+            Err((function, code)) if service::is_away(code) => {
                 log::debug!("{function}: {code}");
                 self.service_stopped();
                 Ok(())
@@ -141,7 +183,7 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, context: &Context) -> Result<(), (&'static str, Code)> {
+    fn look(&mut self, context: &Context, time: Duration) -> Result<(), (&'static str, Code)> {
         if self.list_is_old {
             self.read_list(context)?;
             self.list_is_old = false;
@@ -152,7 +194,7 @@ impl Watch {
         }
         if self.events.is_empty() && !self.list_is_old {
             let timeout = self.pnp.as_ref().map_or(WITHOUT_PNP, |_| WITH_PNP);
-            self.wait(context, timeout)?;
+            self.wait(context, timeout.min(time))?;
         }
         Ok(())
     }
@@ -227,7 +269,7 @@ impl Watch {
             self.list_is_old = true;
             return;
         }
-        let seen = settled(context, seen);
+        let seen = service::settled(context, seen);
         let (count, present) = (seen.count, seen.has(State::PRESENT));
         let name = seen.name();
         // The service tells no counter of a reader that does not answer.
@@ -309,7 +351,7 @@ impl Watch {
         self.events.push_back(ReaderEvent::ServiceStopped);
     }
 
-    fn look_for_service(&mut self) -> Result<(), ReaderError> {
+    fn look_for_service(&mut self, time: Duration) -> Result<(), ReaderError> {
         match service::establish() {
             Ok(context) => {
                 self.context = Some(context);
@@ -319,7 +361,7 @@ impl Watch {
                 Ok(())
             }
             Err(ReaderError::NoService | ReaderError::ServiceStopped | ReaderError::Busy) => {
-                self.turn.pause(AWAY);
+                self.turn.pause(AWAY.min(time));
                 Ok(())
             }
             // A service that is ending hangs up, as it does on those it refuses.
@@ -328,7 +370,7 @@ impl Watch {
                     .away_since
                     .is_some_and(|since| since.elapsed() < ENDING) =>
             {
-                self.turn.pause(AWAY);
+                self.turn.pause(AWAY.min(time));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -340,18 +382,7 @@ impl Iterator for Watch {
     type Item = Result<ReaderEvent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.over || self.turn.is_stopped() {
-                return None;
-            }
-            if let Some(event) = self.events.pop_front() {
-                return Some(Ok(event));
-            }
-            if let Err(error) = self.step() {
-                self.over = true;
-                return Some(Err(error.into()));
-            }
-        }
+        self.next_before(None)
     }
 }
 
@@ -361,36 +392,4 @@ impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch").finish_non_exhaustive()
     }
-}
-
-/// Whether the service is not there any more, or does not know us any more.
-fn is_away(code: Code) -> bool {
-    matches!(
-        code,
-        Code::NoService
-            | Code::ServiceStopped
-            | Code::Shutdown
-            | Code::CommError
-            | Code::InvalidHandle
-            | Code::SystemCancelled
-            // libpcsclite says so of a connection that broke.
-            | Code::SecurityViolation
-    )
-}
-
-/// A card that answered, and whose answer is not told yet: libpcsclite shares its table among
-/// threads and may show it half written. It is whole in a moment.
-fn settled(context: &Context, mut seen: Seen) -> Seen {
-    for _ in 0..10 {
-        if !seen.has(State::PRESENT) || seen.has(State::MUTE) || !seen.atr.is_empty() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-        let mut again = [Seen::unaware(seen.name.clone())];
-        if service::status_change(context, Duration::ZERO, &mut again).is_err() {
-            break;
-        }
-        [seen] = again;
-    }
-    seen
 }

@@ -325,6 +325,10 @@ impl LoginState {
         self.current.as_ref()?.login.upgrade()
     }
 
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.current.is_none()
+    }
+
     fn begin(&mut self, slot: &Arc<Slot>, whose: Whose) -> Arc<Login> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);

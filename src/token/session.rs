@@ -24,6 +24,8 @@ const KEPT: usize = 16;
 pub(super) struct Pool {
     idle: Mutex<Vec<Session>>,
     open: AtomicUsize,
+    /// Sessions that are being opened.
+    pub(super) opening: AtomicUsize,
 }
 
 impl Pool {
@@ -31,6 +33,21 @@ impl Pool {
         for session in lock(&self.idle).drain(..) {
             self.end(session);
         }
+    }
+
+    /// Closes the sessions if all of them are idle. Waits for nobody.
+    pub(super) fn close_idle(&self) -> bool {
+        let Ok(mut idle) = self.idle.try_lock() else {
+            return false;
+        };
+        let all = self.opening.load(Ordering::SeqCst) == 0
+            && idle.len() == self.open.load(Ordering::Relaxed);
+        if all {
+            for session in idle.drain(..) {
+                self.end(session);
+            }
+        }
+        all
     }
 
     fn end(&self, session: Session) {
@@ -66,6 +83,7 @@ impl Slot {
     }
 
     fn open_session(&self) -> Result<Session, Error> {
+        let _opening = self.take_card()?;
         let context = self.module().loaded()?.context();
         let number = SlotNumber::try_from(u64::from(self.id()))
             .map_err(|_| self.error("C_OpenSession", ReturnCode::SLOT_ID_INVALID))?;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 
-use super::TokenInfo;
 use super::login::LoginState;
 use super::session::Pool;
+use super::{Place, TokenInfo};
 use crate::Error;
 use crate::module::raw::Functions;
 use crate::module::{Module, ReturnCode, lock};
@@ -22,10 +22,13 @@ const RECENT: Duration = Duration::from_secs(1);
 /// What all users of a token in this process share: its sessions and its login, which PKCS#11 has
 /// once for a process and token.
 pub(crate) struct Slot {
+    this: Weak<Self>,
     module: Module,
     id: CK_SLOT_ID,
     info: TokenInfo,
     name: String,
+    /// Where the token is. It can be seen first through a service that was started late.
+    place: Mutex<Option<Arc<Place>>>,
     pub(super) pool: Pool,
     login: Mutex<LoginState>,
     /// What the token said last, and when.
@@ -41,6 +44,7 @@ impl Slot {
         module: &Module,
         id: CK_SLOT_ID,
         info: &TokenInfo,
+        place: Option<Arc<Place>>,
     ) -> Result<Arc<Self>, Error> {
         let mut slots = lock(&module.loaded()?.slots);
         slots.retain(|_, slot| slot.strong_count() > 0);
@@ -49,9 +53,11 @@ impl Slot {
             && slot.info.is_same_token(info)
         {
             slot.has_said(info);
+            *lock(&slot.place) = place;
             return Ok(slot);
         }
-        let slot = Arc::new(Self {
+        let slot = Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             module: module.clone(),
             id,
             // In messages a token's texts must not move a terminal's cursor.
@@ -61,6 +67,7 @@ impl Slot {
                 info.serial.escape_debug()
             ),
             info: info.clone(),
+            place: Mutex::new(place),
             pool: Pool::default(),
             login: Mutex::default(),
             said: Mutex::new(Some((Instant::now(), info.clone()))),
@@ -78,6 +85,15 @@ impl Slot {
 
     pub(crate) fn id(&self) -> CK_SLOT_ID {
         self.id
+    }
+
+    /// The reader that the token is in.
+    pub(super) fn place(&self) -> Option<Arc<Place>> {
+        lock(&self.place).clone()
+    }
+
+    pub(super) fn this(&self) -> &Weak<Self> {
+        &self.this
     }
 
     /// The token as messages name it: label and serial.
@@ -163,6 +179,15 @@ impl Slot {
     /// in between belongs to the operation that is open.
     pub(crate) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
         self.alone.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody does anything with the token, or is logged in to it. Then no session stays
+    /// open either. Waits for nobody.
+    pub(super) fn rest(&self) -> bool {
+        match self.login.try_lock() {
+            Ok(state) if state.is_nobodys() => self.pool.close_idle(),
+            _ => false,
+        }
     }
 
     pub(super) fn login(&self) -> MutexGuard<'_, LoginState> {

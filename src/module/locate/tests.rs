@@ -1,8 +1,11 @@
 use super::*;
+use crate::catalog::Serves;
 use crate::temp_dir::TempDir;
 
 static TEST_DRIVERS: [Driver; 3] = [
     Driver {
+        name: "",
+        serves: Serves::NoCard,
         drives: &["A"],
         linux: &["liba.so", "liba.so.1"],
         macos: &[],
@@ -10,6 +13,8 @@ static TEST_DRIVERS: [Driver; 3] = [
         needs_env: None,
     },
     Driver {
+        name: "",
+        serves: Serves::NoCard,
         drives: &["B"],
         linux: &["libb.so"],
         macos: &[],
@@ -17,6 +22,8 @@ static TEST_DRIVERS: [Driver; 3] = [
         needs_env: None,
     },
     Driver {
+        name: "",
+        serves: Serves::NoCard,
         drives: &["remote"],
         linux: &["libr.so"],
         macos: &[],
@@ -80,10 +87,12 @@ fn p11_kit_and_then_the_catalog() {
                     name: "vendor".to_owned(),
                     file,
                 },
+                driver: None,
             },
             Candidate {
                 path: known,
                 origin: Origin::Catalog,
+                driver: Some(&TEST_DRIVERS[1]),
             },
         ]
     );

@@ -1,0 +1,118 @@
+//! The reader that a token is in, and the rule that a card is used through one module at a time.
+
+use std::any::Any;
+use std::path::Path;
+use std::ptr;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Slot;
+#[cfg(feature = "pcsc")]
+use crate::CardModel;
+use crate::Error;
+use crate::module::{lock, users_of_readers};
+
+/// A reader with a card in it, as PC/SC names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) reader: String,
+    /// What the card is, where that is known.
+    #[cfg(feature = "pcsc")]
+    pub(crate) model: Option<CardModel>,
+}
+
+/// The length of `CK_SLOT_INFO.slotDescription`, in bytes.
+const DESCRIPTION: usize = 64;
+
+impl Place {
+    /// The place of a module among those that are known to drive the card, the best being 0.
+    pub(crate) fn preference(&self, module: &Path) -> Option<usize> {
+        #[cfg(feature = "pcsc")]
+        return self.model.as_ref()?.preference(module);
+        #[cfg(not(feature = "pcsc"))]
+        return module.parent().and(None);
+    }
+
+    /// Whether this is the reader that a module describes a slot with: by its name, of which no
+    /// more than what fits is there.
+    pub(super) fn is(&self, description: &str) -> bool {
+        let name = self.reader.trim_end();
+        // Some modules end the field with a zero.
+        name == description
+            || (description.len() >= DESCRIPTION - 1 && name.starts_with(description))
+    }
+}
+
+impl Slot {
+    /// Takes the card for this slot's module, to open a session with it before the answer is
+    /// dropped.
+    ///
+    /// Two modules know nothing of each other: each takes what it has selected on the card, and
+    /// the login, for its own. So the second has to wait until the first holds no login and does
+    /// nothing; then the sessions that the first has kept are closed.
+    pub(super) fn take_card(&self) -> Result<Opening<'_>, Error> {
+        let opening = || Opening::new(&self.pool.opening);
+        let Some(place) = self.place() else {
+            return Ok(opening());
+        };
+        let mut others = Vec::new(); // dropped when the lock is no longer held
+        let mut readers = lock(users_of_readers());
+        let users = readers.entry(place.reader.clone()).or_default();
+        users.retain(|user| user.strong_count() > 0);
+        for user in users.iter().filter_map(Weak::upgrade) {
+            others.extend(user.downcast::<Self>());
+        }
+        let is_there = |other: &Self| other.place().is_some_and(|is| is.reader == place.reader);
+        for other in &others {
+            if other.module() != self.module() && is_there(other) && !other.rest() {
+                return Err(Error::InUse {
+                    token: self.name().to_owned(),
+                    module: other.module().path().to_owned(),
+                });
+            }
+        }
+        if !others.iter().any(|other| ptr::eq(&raw const **other, self)) {
+            let user: Weak<dyn Any + Send + Sync> = self.this().clone();
+            users.push(user);
+        }
+        Ok(opening())
+    }
+}
+
+/// A session is being opened: the card is not to be taken from the slot.
+pub(super) struct Opening<'a>(&'a AtomicUsize);
+
+impl<'a> Opening<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_known_by_its_name_or_as_much_of_it_as_fits() {
+        let place = |reader: &str| Place {
+            reader: reader.to_owned(),
+            #[cfg(feature = "pcsc")]
+            model: None,
+        };
+        let rutoken = place("Aktiv Rutoken ECP 00 00");
+        assert!(rutoken.is("Aktiv Rutoken ECP 00 00"));
+        assert!(!rutoken.is("Aktiv Rutoken ECP 00"));
+        assert!(!rutoken.is(""));
+        let long = "Alcor Micro AU9560 [CCID Interface] (Serial 000000001234567890) 00 00";
+        assert!(place(long).is(&long[..64]));
+        assert!(place(long).is(&long[..63]));
+        assert!(!place(long).is(&long[..62]));
+    }
+}
