@@ -51,6 +51,26 @@ pub enum Error {
         /// The token's label and serial.
         token: String,
     },
+    /// The token's login is lost: it was pulled out, or another program has logged out. The handles
+    /// that there are go on after a new [`Token::unlock`](crate::Token::unlock).
+    #[error(
+        "the token {token} is no longer unlocked: it was pulled out, or its login was ended by \
+         another program; unlock it again"
+    )]
+    NotUnlocked {
+        /// The token's label and serial.
+        token: String,
+    },
+    /// All sessions that the token allows were in use for longer than one may wait; see
+    /// [`Token::set_patience`](crate::Token::set_patience).
+    #[error(
+        "the token {token} was busy for too long: all sessions that it allows are in use; try \
+         again, or use fewer threads"
+    )]
+    Busy {
+        /// The token's label and serial.
+        token: String,
+    },
     /// Another module uses the card that the token is on; see
     /// [`Token::other_ways`](crate::Token::other_ways).
     #[error(

@@ -131,6 +131,13 @@ impl Identity {
         }
     }
 
+    pub(crate) fn with_key(self, key: PrivateKey) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
+
     /// The private key, or an error that says why it cannot sign.
     pub(crate) fn signing_key(&self) -> Result<&PrivateKey, Error> {
         self.key.as_ref().ok_or_else(|| Error::Sign {

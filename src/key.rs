@@ -1,5 +1,6 @@
 //! A private key on a token, and what protects it.
 
+mod again;
 mod protection;
 
 use std::fmt;
@@ -7,11 +8,12 @@ use std::sync::Arc;
 
 use cryptoki_sys::*;
 
+use again::Place;
 pub use protection::Protection;
 
 use crate::pin::PinPrompt;
 use crate::public_key::{KeyType, PublicKey};
-use crate::token::{Pooled, Slot, Token, Unlocked};
+use crate::token::{Needs, Pooled, Slot, Token, Unlocked};
 use crate::uri::{ObjectType, Uri};
 use crate::{Error, SelectionError};
 
@@ -33,12 +35,14 @@ use crate::{Error, SelectionError};
 pub struct PrivateKey {
     inner: Arc<Inner>,
     pub(crate) prompt: Option<Arc<dyn PinPrompt>>,
+    /// What each signature is verified with before it is given out.
+    pub(crate) checked_by: Option<Arc<PublicKey>>,
 }
 
 #[derive(Clone)]
 struct Inner {
     access: Access,
-    handle: CK_OBJECT_HANDLE,
+    place: Arc<Place>,
     label: String,
     id: Vec<u8>,
     key_type: KeyType,
@@ -109,8 +113,8 @@ impl PrivateKey {
     #[must_use]
     pub fn with_prompt(&self, prompt: Arc<dyn PinPrompt>) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             prompt: Some(prompt),
+            ..self.clone()
         }
     }
 
@@ -141,8 +145,8 @@ impl PrivateKey {
         self.token().slot()
     }
 
-    pub(crate) fn handle(&self) -> CK_OBJECT_HANDLE {
-        self.inner.handle
+    pub(crate) fn needs(&self) -> Needs {
+        self.inner.access.needs()
     }
 
     /// The key as messages name it.
@@ -176,6 +180,13 @@ impl Access {
         }
     }
 
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Public(_) => Needs::Nothing,
+            Self::Unlocked(_) => Needs::Login,
+        }
+    }
+
     /// Whether private objects can be hidden from it.
     pub(crate) fn is_locked_out(&self) -> bool {
         match self {
@@ -204,14 +215,15 @@ impl Access {
         template.extend(uri.object().map(|label| (CKA_LABEL, label.as_bytes())));
         template.extend(uri.id().map(|id| (CKA_ID, id)));
         let slot = self.token().slot();
+        let few = uri.object().is_some() || uri.id().is_some();
         let functions = slot.functions()?;
         let _together = slot.together();
-        let session = slot.session(functions)?;
-        let keys = session
-            .find(&template, uri.object().is_some() || uri.id().is_some())?
-            .into_iter()
-            .map(|handle| self.read_key(&session, handle))
-            .collect::<Result<Vec<_>, _>>()?;
+        let keys: Vec<_> = slot.attempt(functions, self.needs(), |session| {
+            let handles = session.find(&template, few)?.into_iter();
+            handles
+                .map(|handle| self.read_key(session, handle))
+                .collect()
+        })?;
         Error::exactly_one(keys, wanted, none, name)
     }
 
@@ -242,7 +254,7 @@ impl Access {
         Ok(PrivateKey {
             inner: Arc::new(Inner {
                 access: self.clone(),
-                handle,
+                place: Arc::new(Place::new(session.epoch(), handle)),
                 label: text(label),
                 id: id.unwrap_or_default(),
                 key_type,
@@ -251,11 +263,19 @@ impl Access {
                 protection,
             }),
             prompt: None,
+            checked_by: None,
         })
     }
 }
 
 impl PrivateKey {
+    pub(crate) fn checked_by(self, public_key: PublicKey) -> Self {
+        Self {
+            checked_by: Some(Arc::new(public_key)),
+            ..self
+        }
+    }
+
     /// The same key, with the public key that another object of the token showed for it.
     pub(crate) fn with_public_key(mut self, public_key: PublicKey) -> Self {
         let inner = Arc::make_mut(&mut self.inner);

@@ -71,7 +71,7 @@ pub use {
     pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinSourceError, PinState, TriesLeft},
     public_key::{Curve, KeyType, PublicKey, PublicKeyError},
     scheme::{Scheme, SchemeError, Signature, SignatureError},
-    sign::{SignError, TokenSigner},
+    sign::{Batch, SignError, TokenSigner},
     token::{Token, TokenFlags, Unlocked},
     uri::{ObjectType, Uri, UriError},
     verify::VerifyError,

@@ -1,6 +1,8 @@
 //! One loaded PKCS#11 library.
 
+mod calls;
 pub(crate) mod image;
+mod inherited;
 pub(crate) mod locate;
 pub(crate) mod p11_kit;
 pub(crate) mod raw;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use cryptoki_sys::CK_SLOT_ID;
 
 pub use locate::{LocateError, Origin};
-pub(crate) use registry::{Loaded, lock, users_of_readers};
+pub(crate) use registry::{Loaded, lock, users_of_reader};
 pub use return_code::ReturnCode;
 
 use crate::Error;

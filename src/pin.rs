@@ -43,6 +43,7 @@ const LONGEST: usize = 1024;
 pub struct Pin {
     source: Source,
     allow_last_try: bool,
+    keep: bool,
 }
 
 enum Source {
@@ -58,6 +59,7 @@ impl Pin {
         Self {
             source: Source::Pad,
             allow_last_try: false,
+            keep: false,
         }
     }
 
@@ -179,6 +181,33 @@ impl Pin {
         }
     }
 
+    /// Lets the token be unlocked with this PIN again, by itself, when it was pulled out and plugged
+    /// in again, or its login was lost otherwise.
+    ///
+    /// Without it no PIN is kept after the login. With it a copy is kept in memory for as long as
+    /// the token is unlocked; it is sent once for each loss, and wiped when the token refuses it.
+    /// A PIN that is typed on a pad cannot be kept.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use keyfob::Pin;
+    ///
+    /// let pin = Pin::from_file("/run/secrets/token-pin")?.keep_pin();
+    /// let fob = keyfob::discover()?.only()?.unlock(&pin)?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_pin(self) -> Self {
+        Self { keep: true, ..self }
+    }
+
+    /// A copy, where one is to be kept. It allows no last try.
+    pub(crate) fn to_keep(&self) -> Option<Self> {
+        use secrecy::ExposeSecret;
+        let pin = self.typed().filter(|_| self.keep)?;
+        Some(Self::from(pin.expose_secret().as_slice()))
+    }
+
     pub(crate) fn allows_last_try(&self) -> bool {
         self.allow_last_try
     }
@@ -214,6 +243,7 @@ impl From<Vec<u8>> for Pin {
         Self {
             source: Source::Typed(SecretBox::new(Box::new(exact))),
             allow_last_try: false,
+            keep: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod atr;
 mod error;
 mod service;
+mod tries;
 mod watch;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use pcsc::Attribute;
 
 pub use atr::{Atr, AtrError, Checksum, Convention, InterfaceBytes};
 pub use error::ReaderError;
+pub(crate) use tries::Asker;
 pub use watch::{ReaderEvent, Stopper, Watch, watch};
 
 use crate::{CardModel, Error};
@@ -48,26 +50,33 @@ pub(crate) fn readers_at_a_glance() -> Result<Vec<Reader>, ReaderError> {
     Ok(seen.iter().map(Reader::seen).collect())
 }
 
-/// How often a list of readers is read anew that changed while they were looked at.
+/// How often readers are looked at again whose list changed meanwhile.
 const LOOKS: usize = 10;
 
 fn look(context: &Context) -> Result<Vec<Seen>, ReaderError> {
-    let mut last = Code::UnknownReader;
-    for _ in 0..LOOKS {
-        let names = context.list_readers_owned();
-        let names = names.map_err(|code| ReaderError::of("SCardListReaders", code))?;
-        let mut seen: Vec<_> = names.into_iter().map(Seen::unaware).collect();
-        if seen.is_empty() {
-            return Ok(seen);
-        }
-        match service::status_change(context, Duration::ZERO, &mut seen) {
-            Ok(()) | Err(Code::Timeout) => return Ok(seen),
-            // One was plugged out just now.
-            Err(code @ (Code::UnknownReader | Code::InsufficientBuffer)) => last = code,
-            Err(code) => return Err(ReaderError::of("SCardGetStatusChange", code)),
+    let mut looks_left = LOOKS;
+    loop {
+        looks_left -= 1;
+        match look_once(context) {
+            Ok(seen) => return Ok(seen),
+            // One was plugged out or in just now.
+            Err((_, Code::UnknownReader | Code::InsufficientBuffer)) if looks_left > 0 => {}
+            Err((function, code)) => return Err(ReaderError::of(function, code)),
         }
     }
-    Err(ReaderError::of("SCardGetStatusChange", last))
+}
+
+fn look_once(context: &Context) -> Result<Vec<Seen>, (&'static str, Code)> {
+    let names = context.list_readers_owned();
+    let names = names.map_err(|code| ("SCardListReaders", code))?;
+    let mut seen: Vec<_> = names.into_iter().map(Seen::unaware).collect();
+    if seen.is_empty() {
+        return Ok(seen);
+    }
+    match service::status_change(context, Duration::ZERO, &mut seen) {
+        Ok(()) | Err(Code::Timeout) => Ok(seen),
+        Err(code) => Err(("SCardGetStatusChange", code)),
+    }
 }
 
 /// A reader, as it was when it was looked at. USB tokens are readers with a card in them for ever.

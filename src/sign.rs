@@ -1,20 +1,22 @@
 //! Signing on the token, and the `signature` crate's traits.
 
+mod batch;
 mod signer;
 
 use std::io::{self, Read};
 
 use cryptoki_sys::*;
 
+pub use batch::Batch;
 pub use signer::TokenSigner;
 
 use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
-use crate::module::ReturnCode;
 use crate::module::raw::Functions;
 use crate::public_key::KeyType;
 use crate::scheme::{Scheme, Signature};
+use crate::token::Pooled;
 
 impl PrivateKey {
     /// Signs a message. It is hashed here: only its digest travels to the token, except with
@@ -105,39 +107,53 @@ impl PrivateKey {
         TokenSigner::new(self.clone(), scheme, self.public_key().cloned())
     }
 
-    fn sign_input(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
-        let functions = self.slot().functions()?;
-        self.check_with(functions, scheme)?;
-        let input = scheme.token_input(digest);
-        let raw = match self.protection().always_authenticate {
-            true => self.sign_alone(functions, scheme, &input)?,
-            false => self.sign_together(functions, scheme, &input)?,
-        };
-        Signature::from_raw(scheme, &raw)
-            .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))
+    /// The same key, of which each signature is verified before it is given out: a token or module
+    /// that computes wrongly gives an error, and no bytes.
+    ///
+    /// # Errors
+    /// [`SignError::NoPublicKey`] where the token does not show the public key; see
+    /// [`Identity::checked`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use keyfob::{Pin, Scheme};
+    /// # let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let me = fob.identities()?.for_signing().only()?.checked()?;
+    /// let signature = me.sign(Scheme::EcdsaP256Sha256, b"message")?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn checked(self) -> Result<Self, Error> {
+        match self.public_key().cloned() {
+            Some(public_key) => Ok(self.checked_by(public_key)),
+            None => Err(self.sign_error(SignError::NoPublicKey)),
+        }
     }
 
-    fn sign_together(
-        &self,
-        functions: &Functions,
-        scheme: Scheme,
-        input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    fn sign_input(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
         let slot = self.slot();
-        let _together = slot.together();
-        let session = slot.session(functions)?;
-        let outcome = functions
-            .sign_init(session.handle(), &scheme.mechanism(), self.handle())
-            .map_err(|code| ("C_SignInit", code))
-            .and_then(|()| {
-                functions
-                    .sign(session.handle(), input, self.longest_signature())
-                    .map_err(|code| ("C_Sign", code))
-            });
-        outcome.map_err(|(function, code)| {
-            session.spoil();
-            self.call_error(function, code)
-        })
+        let functions = slot.functions()?;
+        self.check(scheme)?;
+        let input = scheme.token_input(digest);
+        let raw = match self.protection().always_authenticate {
+            true => self.sign_alone(functions, scheme, &input),
+            false => {
+                let _together = slot.together();
+                slot.attempt(functions, self.needs(), |session| {
+                    self.begin(session, scheme)?;
+                    self.finish(session, &input)
+                })
+            }
+        };
+        let raw = raw.map_err(|error| self.reason(error))?;
+        let signature = Signature::from_raw(scheme, &raw)
+            .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))?;
+        if let Some(public_key) = &self.checked_by {
+            let verified = public_key.verify_input(scheme, digest, &signature);
+            verified
+                .map_err(|error| self.sign_error(SignError::WrongSignature(error.to_string())))?;
+        }
+        self.has_made(scheme, digest, &signature);
+        Ok(signature)
     }
 
     /// A key that wants its PIN each time: the person is asked first, then the token is held
@@ -153,35 +169,38 @@ impl PrivateKey {
             return Err(self.sign_error(SignError::PromptNeeded));
         };
         let slot = self.slot();
-        let (pin, request) = self
-            .token()
-            .ask_for_signature(prompt.as_ref(), self.label())?;
+        let (pin, request) = slot.ask_for_signature(prompt.as_ref(), self.label())?;
         let _alone = slot.alone();
-        let session = slot.session(functions)?;
-        if let Err(code) = functions.sign_init(session.handle(), &scheme.mechanism(), self.handle())
-        {
-            session.spoil();
-            return Err(self.call_error("C_SignInit", code));
-        }
-        if let Err(error) = self.token().log_in_to_operation(&session, &pin, &request) {
+        slot.once(functions, self.needs(), |session| {
+            self.begin(session, scheme)?;
             // The operation is still open.
-            session.spoil();
-            return Err(error);
-        }
-        functions
-            .sign(session.handle(), input, self.longest_signature())
-            .map_err(|code| {
-                session.spoil();
-                self.call_error("C_Sign", code)
-            })
+            slot.log_in_to_operation(session, &pin, &request)
+                .inspect_err(|_| session.spoil())?;
+            self.finish(session, input)
+        })
+    }
+
+    fn begin(&self, session: &Pooled<'_>, scheme: Scheme) -> Result<(), Error> {
+        let handle = self.handle(session)?;
+        let functions = session.functions();
+        let begun = functions.sign_init(session.handle(), &scheme.mechanism(), handle);
+        session.call("C_SignInit", begun).inspect_err(|error| {
+            if matches!(error, Error::Call { code, .. }
+                if code.is_any(&[CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID]))
+            {
+                self.forget_handle();
+            }
+        })
+    }
+
+    fn finish(&self, session: &Pooled<'_>, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let functions = session.functions();
+        let signed = functions.sign(session.handle(), input, self.longest_signature());
+        session.call("C_Sign", signed)
     }
 
     /// What can be told before the token is asked to sign.
     pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Error> {
-        self.check_with(self.slot().functions()?, scheme)
-    }
-
-    fn check_with(&self, functions: &Functions, scheme: Scheme) -> Result<(), Error> {
         let key_type = self.key_type();
         if !scheme.fits(&key_type) {
             return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
@@ -189,7 +208,7 @@ impl PrivateKey {
         if self.can_sign() == Some(false) {
             return Err(self.sign_error(SignError::NotForSigning));
         }
-        let Some(limits) = self.slot().mechanism(functions, scheme.mechanism_code())? else {
+        let Some(limits) = self.slot().mechanism(scheme.mechanism_code())? else {
             return Err(self.sign_error(SignError::MechanismMissing {
                 scheme,
                 mechanism: scheme.mechanism_name(),
@@ -216,11 +235,15 @@ impl PrivateKey {
         }
     }
 
-    fn call_error(&self, function: &'static str, code: ReturnCode) -> Error {
+    /// What an error of a call means for a signature.
+    fn reason(&self, error: Error) -> Error {
+        let Error::Call { code, .. } = &error else {
+            return error;
+        };
         match code.code() as CK_RV {
             CKR_USER_NOT_LOGGED_IN => self.sign_error(SignError::LoginNeeded),
             CKR_KEY_FUNCTION_NOT_PERMITTED => self.sign_error(SignError::NotForSigning),
-            _ => self.slot().error(function, code),
+            _ => error,
         }
     }
 
@@ -255,6 +278,24 @@ impl Identity {
     /// As [`PrivateKey::sign_reader`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
     pub fn sign_reader(&self, scheme: Scheme, reader: impl Read) -> Result<Signature, Error> {
         self.signing_key()?.sign_reader(scheme, reader)
+    }
+
+    /// The same identity, of which each signature is verified before it is given out, with the public
+    /// key of the certificate, or else the one that the token shows.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::checked`]; [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    pub fn checked(self) -> Result<Self, Error> {
+        let key = self.signing_key()?.clone();
+        let certified = self.certificate().map(crate::Certificate::public_key);
+        let key = match certified
+            .transpose()?
+            .or_else(|| self.public_key().cloned())
+        {
+            Some(public_key) => key.checked_by(public_key),
+            None => return Err(key.sign_error(SignError::NoPublicKey)),
+        };
+        Ok(self.with_key(key))
     }
 
     /// This identity as a signer of the `signature` crate. See [`PrivateKey::signer`].
@@ -347,12 +388,21 @@ pub enum SignError {
     /// There is a certificate, but no private key for it on the token.
     #[error("the token has no private key for this certificate")]
     NoKey,
+    /// The token was pulled out or reset, and the key is not on it any more, or cannot be told from
+    /// another in its place.
+    #[error(
+        "it is no longer on the token, or cannot be told from another in its place; choose it again"
+    )]
+    KeyGone,
     /// The token does not show the public key, which a signer needs.
     #[error("the token shows no public key for it, nor a certificate")]
     NoPublicKey,
     /// The token's answer is no signature.
     #[error("the token's answer is no signature: {0}")]
     BadSignature(String),
+    /// The token's answer is not this key's signature.
+    #[error("the token's signature is wrong, and was not given out: {0}; have the token checked")]
+    WrongSignature(String),
     /// What was to be signed could not be read.
     #[error("what was to be signed could not be read: {0}")]
     Read(io::Error),

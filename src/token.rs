@@ -3,6 +3,7 @@
 mod info;
 mod login;
 mod place;
+mod recovery;
 mod session;
 mod slot;
 
@@ -13,13 +14,14 @@ pub use info::TokenFlags;
 pub(crate) use info::TokenInfo;
 pub use login::Unlocked;
 pub(crate) use place::Place;
+pub(crate) use recovery::{Needs, is_of_the_session};
 pub(crate) use session::Pooled;
 pub(crate) use slot::Slot;
 
+use crate::Error;
 use crate::module::{Module, Origin, text};
 use crate::pin::PinState;
 use crate::uri::{ObjectType, Uri};
-use crate::{Error, PinError};
 
 /// A token that a module sees in one of its slots.
 ///
@@ -64,9 +66,10 @@ impl Token {
                 readers.iter().find(|reader| reader.is(&description))
             }),
         };
+        let slot = Slot::of(module, slot, &info, place.cloned())?;
         Ok(Self {
-            slot: Slot::of(module, slot, &info, place.cloned())?,
-            info: Arc::new(info),
+            info: Arc::new(slot.has_said(info)),
+            slot,
             origin,
             place: place.cloned(),
             other_ways: Arc::default(),
@@ -101,8 +104,23 @@ impl Token {
 
     /// What is known of its PIN and the tries left.
     ///
-    /// Some modules (OpenSC) show nothing of it until a login has failed in this process: that is
-    /// [`PinState::Unknown`], never [`PinState::Normal`].
+    /// Some modules (OpenSC) show nothing of it until a login has failed in this process. For the
+    /// models that tell by themselves (Rutoken ECP, and PIV on a YubiKey, Nitrokey 3 or PIV card)
+    /// the card is asked instead, through the smart card service, which spends no try and disturbs
+    /// no login. Otherwise that is [`PinState::Unknown`], never [`PinState::Normal`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// use keyfob::PinState;
+    ///
+    /// let token = keyfob::discover()?.only()?;
+    /// match token.pin_state() {
+    ///     PinState::TriesLeft(tries) => println!("{tries} tries are left"),
+    ///     PinState::FinalTry => println!("one more wrong PIN locks it"),
+    ///     state => println!("{state}"),
+    /// }
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
     pub fn pin_state(&self) -> PinState {
         self.info.pin_state(self.slot.module().path())
     }
@@ -176,8 +194,7 @@ impl Token {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn mechanisms(&self) -> Result<Vec<u64>, Error> {
-        let mechanisms = self.slot.functions()?.mechanisms(self.slot.id());
-        let mechanisms = self.slot.call("C_GetMechanismList", mechanisms)?;
+        let mechanisms = self.slot.mechanisms()?;
         Ok(mechanisms.into_iter().map(u64::from).collect())
     }
 
@@ -215,6 +232,12 @@ impl Token {
         Ok(())
     }
 
+    /// How long everybody in this process waits for a session with this token, where it allows no
+    /// more of them. A minute, unless this says otherwise. After it, [`Error::Busy`].
+    pub fn set_patience(&self, patience: std::time::Duration) {
+        self.slot.set_patience(patience);
+    }
+
     /// A URI that names an object on this token. What is empty names nothing.
     pub(crate) fn object_uri(&self, object_type: ObjectType, id: &[u8], label: &str) -> Uri {
         let uri = self.uri().with_type(object_type);
@@ -243,14 +266,6 @@ impl Token {
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {
         &self.slot
-    }
-
-    /// The error for a PIN that this token refused.
-    pub(crate) fn pin_error(&self, reason: PinError) -> Error {
-        Error::Pin {
-            token: self.slot.name().to_owned(),
-            reason,
-        }
     }
 }
 

@@ -88,6 +88,19 @@ impl PublicKey {
         Ok(self.verify_hashed(scheme, algorithm, digest, signature.as_ref())?)
     }
 
+    /// Verifies what a token made of its input: a digest, or a whole message.
+    pub(crate) fn verify_input(
+        &self,
+        scheme: Scheme,
+        input: &[u8],
+        signature: &Signature,
+    ) -> Result<(), Error> {
+        match scheme.digest_algorithm() {
+            Some(_) => self.verify_digest(scheme, input, signature),
+            None => self.verify(scheme, input, signature),
+        }
+    }
+
     /// Verifies that `signature` is one of all that `message` gives, in constant memory.
     ///
     /// Ed25519 needs the message whole: up to [`Scheme::message_limit`] bytes are read into memory.

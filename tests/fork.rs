@@ -80,6 +80,34 @@ fn the_parent_goes_on() {
     assert!(fob.unlocked().unwrap().is_some());
 }
 
+/// The module's state comes along, and with it the parent's login: it is ended before the child
+/// begins.
+#[test]
+fn a_child_begins_with_a_login_of_its_own() {
+    let (_bench, fault) = bench();
+    let fob = token().unlock(&PIN.into()).unwrap();
+    let key = fob.key("p256").unwrap();
+    key.sign(Scheme::EcdsaP256Sha256, b"message").unwrap();
+    let inherited = key.clone();
+    in_child(|| {
+        fault.reset_counts();
+        let token = token();
+        assert_eq!(
+            (fault.count("C_Initialize"), fault.count("C_Finalize")),
+            (2, 1)
+        );
+        assert!(token.unlocked().unwrap().is_none());
+        assert!(is_forked(
+            inherited.sign(Scheme::EcdsaP256Sha256, b"message")
+        ));
+        let key = token.unlock(&PIN.into()).unwrap().key("p256").unwrap();
+        key.sign(Scheme::EcdsaP256Sha256, b"message").unwrap();
+        drop((token, key));
+        assert_eq!(fault.count("C_Finalize"), 2);
+    });
+    key.sign(Scheme::EcdsaP256Sha256, b"message").unwrap();
+}
+
 /// A thread holds the token's login while it waits for a person; the child has no such thread.
 #[test]
 fn a_lock_that_was_held_does_not_hang_the_child() {

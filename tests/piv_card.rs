@@ -15,11 +15,10 @@ mod vpcd;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use der::Document;
 use pcscd::{Pcscd, Reader};
-use piv::{PIN, PUK, Piv};
+use piv::{PIN, PUK, Piv, yubico};
 use softhsm::Leaf;
 use vpcd::{Card, Inserted};
 
@@ -37,14 +36,9 @@ fn it_makes_keys_and_signs() {
         ("9e", "04", "ECCP256", "ECDSA-SHA256"),
     ];
     for (slot, _, algorithm, _) in keys {
-        let generate = ["-s", slot, "-A", algorithm, "-a", "generate"];
-        let public = yubico(&[&generate[..], &["-o", &file(slot)]].concat());
-        assert!(public.contains("Successfully generated"), "{public}");
-        let (_, spki) = Document::read_pem_file(file(slot)).unwrap();
-        let certificate = Leaf::new(&format!("CN=PIV {slot}")).issue(spki.as_bytes());
-        fs::write(file("certificate"), certificate).unwrap();
-        let import = ["-s", slot, "-K", "DER", "-i", &file("certificate")];
-        yubico(&[&import[..], &["-a", "import-certificate"]].concat());
+        let leaf = Leaf::new(&format!("CN=PIV {slot}"));
+        let spki = yubico::make_identity(READER, slot, algorithm, |spki| leaf.issue(spki));
+        fs::write(file(slot), spki).unwrap();
     }
     // What it has learned, it knows when it is inserted again.
     let _card = Inserted::new(&pcscd, READER, card.remove());
@@ -55,7 +49,7 @@ fn it_makes_keys_and_signs() {
         let (message, signature) = (file("message"), file("signature"));
         let files = ["--input-file", &message, "--output-file", &signature];
         pkcs11(&[&sign[..], &format, &files].concat());
-        let verify = ["dgst", "-sha256", "-verify", &file(slot)];
+        let verify = ["dgst", "-sha256", "-keyform", "DER", "-verify", &file(slot)];
         run(
             "openssl",
             &[&verify[..], &["-signature", &signature, &message]].concat(),
@@ -67,35 +61,20 @@ fn it_makes_keys_and_signs() {
 fn it_counts_three_tries() {
     let pcscd = Pcscd::start();
     let card = Inserted::new(&pcscd, READER, Piv::start());
-    let tries_left = |card: &mut Piv| {
-        let select = [&[0, 0xA4, 4, 0, 5], &b"\xA0\0\0\x03\x08"[..]].concat();
-        assert!(card.transmit(&select).ends_with(&[0x90, 0x00]));
-        card.transmit(&[0, 0x20, 0, 0x80])
-    };
-    assert_eq!(card.card(tries_left), [0x63, 0xC3]);
+    assert_eq!(card.card(Piv::tries_left), 3);
     let wrong = ["-a", "verify-pin", "-P", "000000"];
+    let refuses = || !yubico::output(READER, &wrong, b"").status.success();
     for left in [2, 1] {
-        assert!(
-            !output("yubico-piv-tool", &with_reader(&wrong))
-                .status
-                .success()
-        );
-        assert_eq!(card.card(tries_left), [0x63, 0xC0 | left]);
+        assert!(refuses());
+        assert_eq!(card.card(Piv::tries_left), left);
     }
     let card = Inserted::new(&pcscd, READER, card.remove());
-    assert!(
-        !output("yubico-piv-tool", &with_reader(&wrong))
-            .status
-            .success()
-    );
-    let locked = card.card(tries_left);
-    assert!(
-        [[0x69, 0x83], [0x63, 0xC0]].contains(&[locked[0], locked[1]]),
-        "{locked:x?}"
-    );
-    yubico(&["-a", "unblock-pin", "-P", PUK, "-N", PIN]);
-    assert_eq!(card.card(tries_left), [0x63, 0xC3]);
-    yubico(&["-a", "verify-pin", "-P", PIN]);
+    assert!(refuses());
+    assert_eq!(card.card(Piv::tries_left), 0);
+    let unblock = ["-a", "unblock-pin", "-P", PUK, "-N", PIN];
+    yubico::run(READER, &unblock, b"");
+    assert_eq!(card.card(Piv::tries_left), 3);
+    yubico::run(READER, &["-a", "verify-pin", "-P", PIN], b"");
 }
 
 /// What was verified is forgotten without power.
@@ -112,14 +91,6 @@ fn it_forgets_the_pin_when_it_is_removed() {
     card.card(|card| assert_eq!(card.transmit(&[0, 0x20, 0, 0x80]), [0x63, 0xC3]));
 }
 
-fn yubico(arguments: &[&str]) -> String {
-    run("yubico-piv-tool", &with_reader(arguments))
-}
-
-fn with_reader<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
-    [&["-r", READER.name()], arguments].concat()
-}
-
 fn pkcs11(arguments: &[&str]) -> String {
     let login = ["--slot-description", READER.name(), "--login", "--pin", PIN];
     run("pkcs11-tool", &[&login, arguments].concat())
@@ -128,17 +99,13 @@ fn pkcs11(arguments: &[&str]) -> String {
 /// Runs a program, which must succeed.
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) -> String {
-    let output = output(program, arguments);
+    let mut command = Command::new("timeout");
+    let output = command.args(["120", program]).args(arguments).output();
+    let output = output.expect("timeout is part of every system");
     let texts = [&output.stdout, &output.stderr];
     let text = texts.map(|text| String::from_utf8_lossy(text)).concat();
     assert!(output.status.success(), "{program} {arguments:?}: {text}");
     text
-}
-
-fn output(program: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new("timeout");
-    let output = command.args(["120", program]).args(arguments).output();
-    output.expect("timeout is part of every system")
 }
 
 /// The path of a file of these tests, which take turns.

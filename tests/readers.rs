@@ -6,20 +6,20 @@
 mod pcscd;
 #[path = "support/vpcd.rs"]
 mod vpcd;
+#[path = "support/watching.rs"]
+mod watching;
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use keyfob::{ReaderEvent, ReaderState, Stopper, Watch, readers, watch};
+use keyfob::{ReaderEvent, ReaderState, Watch, readers, watch};
 use pcscd::{Pcscd, Reader, within};
 use vpcd::{AtrOnly, Inserted};
+use watching::{ADDED, PATIENCE, Watching};
 
 const RUTOKEN: &str = "3B 8B 01 52 75 74 6F 6B 65 6E 20 45 43 50 A0";
 const YUBIKEY: &str = "3B FD 13 00 00 81 31 FE 15 80 73 C0 21 C0 57 59 75 62 69 4B 65 79 40";
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn card(atr: &str) -> AtrOnly {
     AtrOnly(
@@ -35,55 +35,6 @@ fn state_of(reader: Reader) -> ReaderState {
     reader.expect("the reader is there").state()
 }
 
-/// A watch in a thread of its own.
-struct Watching {
-    events: Receiver<String>,
-    stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Watching {
-    fn start() -> Self {
-        let watch = watch().unwrap();
-        let stopper = watch.stopper();
-        let (send, events) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            for event in watch {
-                let _ = send.send(event.unwrap().to_string());
-            }
-        });
-        Self {
-            events,
-            stopper,
-            thread: Some(thread),
-        }
-    }
-
-    #[track_caller]
-    fn expect(&self, wanted: &[&str]) {
-        for wanted in wanted {
-            assert_eq!(self.events.recv_timeout(PATIENCE).as_deref(), Ok(*wanted));
-        }
-    }
-
-    fn no_more(&self) {
-        let more = self.events.recv_timeout(Duration::from_millis(100));
-        assert!(more.is_err(), "{more:?}");
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(ended, Some(Ok(()))));
-    }
-}
-
-const ADDED: [&str; 2] = [
-    "reader added: Virtual PCD 00 00",
-    "reader added: Virtual PCD 00 01",
-];
 const IN: &str = "token inserted: Rutoken ECP in Virtual PCD 00 00";
 const OUT: &str = "token removed: Rutoken ECP from Virtual PCD 00 00";
 
@@ -200,6 +151,32 @@ fn what_is_there_and_what_comes_and_goes_is_told() {
     watching.expect(&[OUT]);
     second.remove();
     watching.expect(&["token removed: YubiKey 5 from Virtual PCD 00 01"]);
+    watching.no_more();
+}
+
+/// Of a card that is gone, and that a program connects to before pcscd has seen so, pcscd shows an
+/// answer to reset of the greatest length, and shows it when something happens in another reader.
+#[test]
+fn the_card_that_is_removed_is_the_one_that_was_inserted() {
+    let pcscd = Pcscd::start();
+    let watching = Watching::start();
+    watching.expect(&ADDED);
+    let context = pcsc::Context::establish(pcsc::Scope::User).unwrap();
+    let name = std::ffi::CString::new(Reader::First.name()).unwrap();
+    for _ in 0..4 {
+        let inserted = Inserted::new(&pcscd, Reader::First, card(RUTOKEN));
+        watching.expect(&[IN]);
+        // Nobody uses it, so pcscd has switched it off by then, and has just looked at it.
+        thread::sleep(Duration::from_millis(820));
+        inserted.pull();
+        let connected = context.connect(&name, pcsc::ShareMode::Shared, pcsc::Protocols::ANY);
+        let other = Inserted::unseen(&pcscd, Reader::Second, card(YUBIKEY));
+        let events = [(); 2].map(|()| watching.next().to_string());
+        assert!(events.iter().any(|event| event == OUT), "{events:?}");
+        drop(connected);
+        other.remove();
+        watching.expect(&["token removed: YubiKey 5 from Virtual PCD 00 01"]);
+    }
     watching.no_more();
 }
 

@@ -2,6 +2,7 @@
 
 mod pattern;
 mod table;
+mod tries;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,6 +14,7 @@ use super::models::{DRIVERS, Driver};
 use crate::reader::{Atr, AtrError, Checksum};
 use pattern::Pattern;
 use table::{CARDS, KnownCard};
+pub(crate) use tries::TriesQuestion;
 
 /// A model of token or smart card that is known by name.
 ///
@@ -50,7 +52,12 @@ struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CardQuirk {
-    /// It answers VERIFY without a PIN with the number of tries left, and spends none.
+    /// It answers VERIFY without a PIN with the number of tries left, and spends none. Where its
+    /// module does not show them, the card itself is asked: see
+    /// [`Token::pin_state`](crate::Token::pin_state).
+    ///
+    /// What exactly it is asked goes by the family: Rutoken ECP, YubiKey, Nitrokey 3 and PIV are
+    /// known. With any other [family](CardModel::with_family) this changes nothing.
     TellsTriesLeft,
     /// Its module makes GOST R 34.10-2012 signatures with a digest in one call only, not of data
     /// in pieces.

@@ -6,7 +6,7 @@ use super::{Identities, Identity, KeyStatus};
 use crate::cert::Certificate;
 use crate::key::{self, Access, PrivateKey, text};
 use crate::public_key::PublicKey;
-use crate::token::{Pooled, Token, Unlocked};
+use crate::token::{Pooled, Token, Unlocked, is_of_the_session};
 use crate::{Error, ReturnCode};
 
 impl Unlocked {
@@ -49,22 +49,28 @@ impl Access {
         if !self.token().flags().is_initialized() {
             return Ok(Identities::new(Vec::new(), problems, false));
         }
-        let keys = self.objects(
-            &[class(CKO_PRIVATE_KEY)],
-            &mut problems,
-            |session, handle| self.read_key(session, handle),
-        )?;
-        let public_keys = self.objects(
-            &[class(CKO_PUBLIC_KEY)],
-            &mut problems,
-            |session, handle| self.read_public_key(session, handle),
-        )?;
+        let slot = self.token().slot();
+        let functions = slot.functions()?;
+        let _together = slot.together();
         let x509 = CKC_X_509.to_ne_bytes();
-        let certificates = self.objects(
-            &[class(CKO_CERTIFICATE), (CKA_CERTIFICATE_TYPE, x509)],
-            &mut problems,
-            |session, handle| self.read_certificate(session, handle),
-        )?;
+        let x509 = [class(CKO_CERTIFICATE), (CKA_CERTIFICATE_TYPE, x509)];
+        let (keys, public_keys, certificates) =
+            slot.attempt(functions, self.needs(), |session| {
+                Ok((
+                    objects(session, &[class(CKO_PRIVATE_KEY)], |handle| {
+                        self.read_key(session, handle)
+                    })?,
+                    objects(session, &[class(CKO_PUBLIC_KEY)], |handle| {
+                        self.read_public_key(session, handle)
+                    })?,
+                    objects(session, &x509, |handle| {
+                        self.read_certificate(session, handle)
+                    })?,
+                ))
+            })?;
+        let keys = keys.without(&mut problems);
+        let public_keys = public_keys.without(&mut problems);
+        let certificates = certificates.without(&mut problems);
         Ok(Identities::new(
             self.pair(keys, public_keys, certificates),
             problems,
@@ -72,35 +78,7 @@ impl Access {
         ))
     }
 
-    /// Reads the objects that fit a template. One that cannot be read does not hide the others.
-    fn objects<T>(
-        &self,
-        template: &[(CK_ATTRIBUTE_TYPE, Number)],
-        problems: &mut Vec<Error>,
-        read: impl Fn(&Pooled<'_>, CK_OBJECT_HANDLE) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let slot = self.token().slot();
-        let functions = slot.functions()?;
-        let _together = slot.together();
-        let session = slot.session(functions)?;
-        let template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = template
-            .iter()
-            .map(|(attribute, value)| (*attribute, value.as_slice()))
-            .collect();
-        let handles = session.find(&template, false)?;
-        let mut objects = Vec::with_capacity(handles.len());
-        for handle in handles {
-            match read(&session, handle) {
-                Ok(object) => objects.push(object),
-                Err(error @ (Error::TokenRemoved { .. } | Error::Forked)) => return Err(error),
-                Err(Error::Call { code, .. }) if is_object_gone(code) => {}
-                Err(error) => problems.push(error),
-            }
-        }
-        Ok(objects)
-    }
-
-    fn read_public_key(
+    pub(crate) fn read_public_key(
         &self,
         session: &Pooled<'_>,
         handle: CK_OBJECT_HANDLE,
@@ -137,7 +115,7 @@ impl Access {
         })
     }
 
-    fn read_certificate(
+    pub(crate) fn read_certificate(
         &self,
         session: &Pooled<'_>,
         handle: CK_OBJECT_HANDLE,
@@ -287,11 +265,50 @@ impl Access {
     }
 }
 
+/// Reads the objects that fit a template. One that cannot be read does not hide the others.
+fn objects<T>(
+    session: &Pooled<'_>,
+    template: &[(CK_ATTRIBUTE_TYPE, Number)],
+    read: impl Fn(CK_OBJECT_HANDLE) -> Result<T, Error>,
+) -> Result<Objects<T>, Error> {
+    let template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = template
+        .iter()
+        .map(|(attribute, value)| (*attribute, value.as_slice()))
+        .collect();
+    let handles = session.find(&template, false)?;
+    let mut all = Objects {
+        read: Vec::with_capacity(handles.len()),
+        problems: Vec::new(),
+    };
+    for handle in handles {
+        match read(handle) {
+            Ok(object) => all.read.push(object),
+            Err(error) if is_of_the_session(&error) => return Err(error),
+            Err(Error::Call { code, .. }) if is_object_gone(code) => {}
+            Err(error) => all.problems.push(error),
+        }
+    }
+    Ok(all)
+}
+
+struct Objects<T> {
+    read: Vec<T>,
+    problems: Vec<Error>,
+}
+
+impl<T> Objects<T> {
+    /// Those that could be read; what is wrong with the others goes to the problems.
+    fn without(self, problems: &mut Vec<Error>) -> Vec<T> {
+        problems.extend(self.problems);
+        self.read
+    }
+}
+
 /// An object with the names that the token gives it.
-struct Labelled<T> {
+pub(crate) struct Labelled<T> {
     label: String,
     id: Vec<u8>,
-    object: T,
+    pub(crate) object: T,
 }
 
 impl<T> Labelled<T> {

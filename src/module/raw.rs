@@ -18,6 +18,7 @@ use std::ptr;
 use cryptoki_sys::*;
 
 use super::ReturnCode;
+use super::calls::Calls;
 use attributes::{AttributeBuffers, accept_partial, has_any_length, is_partial, may_answer_singly};
 
 /// No token holds as many objects; a module that says so is broken.
@@ -45,6 +46,7 @@ pub(crate) enum LoadFault {
 /// A module's function list, version 2.40 of PKCS#11, which every later version begins with.
 pub(crate) struct Functions {
     list: CK_FUNCTION_LIST,
+    pub(super) calls: Calls,
     /// Never unmapped: a module's own threads and exit handlers may run to the end of the process.
     _library: std::mem::ManuallyDrop<Pkcs11>,
 }
@@ -52,9 +54,11 @@ pub(crate) struct Functions {
 macro_rules! call {
     ($self:ident . $function:ident ( $($argument:expr),* $(,)? )) => {
         match $self.list.$function {
-            // SAFETY: the function is alive, and its pointer arguments are good for the lengths
-            // that are passed beside them (the module's invariants, at the top).
-            Some(function) => ReturnCode::check(unsafe { function($($argument),*) }),
+            Some(function) => $self.calls.make(stringify!($function), || {
+                // SAFETY: the function is alive, and its pointer arguments are good for the lengths
+                // that are passed beside them (the module's invariants, at the top).
+                ReturnCode::check(unsafe { function($($argument),*) })
+            }),
             None => Err(ReturnCode::FUNCTION_NOT_SUPPORTED),
         }
     };
@@ -82,8 +86,14 @@ impl Functions {
         let list = unsafe { ptr::read_unaligned(list) };
         Ok(Self {
             list,
+            calls: Calls::default(),
             _library: library,
         })
+    }
+
+    /// How to make a call that `cryptoki` makes.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// The ids of the slots that have a token. Asks for the count first, which is what makes a

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki_sys::{CK_SLOT_ID, CKR_CRYPTOKI_ALREADY_INITIALIZED};
+use cryptoki_sys::{CK_RV, CK_SLOT_ID, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED};
 
 use super::image::{self, ImageFault};
+use super::inherited::Mark;
 use super::raw::{Functions, LoadFault};
 use super::{ModuleError, ReturnCode, module_error};
 use crate::Error;
@@ -73,8 +74,9 @@ impl Drop for Loaded {
             return;
         }
         let initialised_here = live.take().is_some_and(|live| live.initialised_here);
-        if initialised_here && let Err(error) = self.context.clone().finalize() {
-            log::warn!("{}: C_Finalize: {error}", self.path.display());
+        if initialised_here {
+            finalize(&self.path, &self.context, &self.functions);
+            Mark::of(&self.path).set(false);
         }
     }
 }
@@ -94,12 +96,13 @@ pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     if let Some(loaded) = live.as_ref().and_then(|live| live.loaded.upgrade()) {
         return Ok(loaded);
     }
-    let (context, functions) = open(&real).map_err(|reason| module_error(&real, reason))?;
+    let (context, mut functions) = open(&real).map_err(|reason| module_error(&real, reason))?;
     let (initialised_here, is_new) = match live.take() {
         // The last user is going, in another thread, and has not finalized yet.
         Some(live) => (live.initialised_here, false),
         None => {
-            let here = initialize(&context).map_err(|reason| module_error(&real, reason))?;
+            let here = initialize(&real, &context, &mut functions)
+                .map_err(|reason| module_error(&real, reason))?;
             (here, here)
         }
     };
@@ -142,16 +145,47 @@ fn open(path: &Path) -> Result<(Pkcs11, Functions), ModuleError> {
     Ok((context, functions))
 }
 
-/// Whether the module is ours to finalize: not if the host program had initialised it.
-fn initialize(context: &Pkcs11) -> Result<bool, ModuleError> {
-    let arguments = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-    match context
-        .initialize(arguments)
-        .map_err(|error| ReturnCode::of(&error))
-    {
-        Ok(()) => Ok(true),
-        Err(code) if code.is(CKR_CRYPTOKI_ALREADY_INITIALIZED) => Ok(false),
-        Err(code) => Err(ModuleError::Initialize(code)),
+/// Whether the module is ours to finalize: not if the host program had initialised it. One that
+/// cannot lock is called by one thread at a time.
+fn initialize(
+    path: &Path,
+    context: &Pkcs11,
+    functions: &mut Functions,
+) -> Result<bool, ModuleError> {
+    let initialize = |functions: &Functions, flags| {
+        let arguments = CInitializeArgs::new(flags);
+        functions.calls.make("C_Initialize", || {
+            context
+                .initialize(arguments)
+                .map_err(|error| ReturnCode::of(&error))
+        })
+    };
+    let mut outcome = initialize(functions, CInitializeFlags::OS_LOCKING_OK);
+    if is(&outcome, CKR_CRYPTOKI_ALREADY_INITIALIZED) && Mark::is_inherited(path) {
+        // Not by the host program, but by us before the fork. Its login is the parent's.
+        finalize(path, context, functions);
+        outcome = initialize(functions, CInitializeFlags::OS_LOCKING_OK);
+    }
+    if is(&outcome, CKR_CANT_LOCK) {
+        outcome = initialize(functions, CInitializeFlags::empty());
+        functions.calls.take_turns();
+    }
+    if is(&outcome, CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        return Ok(false);
+    }
+    outcome.map_err(ModuleError::Initialize)?;
+    Mark::of(path).set(true);
+    Ok(true)
+}
+
+fn is(outcome: &Result<(), ReturnCode>, code: CK_RV) -> bool {
+    outcome.is_err_and(|found| found.is(code))
+}
+
+fn finalize(path: &Path, context: &Pkcs11, functions: &Functions) {
+    let finalize = || context.clone().finalize();
+    if let Err(error) = functions.calls.make("C_Finalize", finalize) {
+        log::warn!("{}: C_Finalize: {error}", path.display());
     }
 }
 
@@ -172,7 +206,7 @@ struct Live {
 struct Registry {
     process: AtomicU32,
     entries: Mutex<BTreeMap<PathBuf, Arc<Entry>>>,
-    readers: Mutex<Users>,
+    readers: Mutex<BTreeMap<String, Arc<Users>>>,
     child: OnceLock<Box<Registry>>,
 }
 
@@ -211,12 +245,13 @@ impl Registry {
     }
 }
 
-/// By the name of a reader, the slots of any module that have had sessions with the card in it.
-pub(crate) type Users = BTreeMap<String, Vec<Weak<dyn Any + Send + Sync>>>;
+/// The slots of any module that have had sessions with the card in a reader.
+pub(crate) type Users = Mutex<Vec<Weak<dyn Any + Send + Sync>>>;
 
-/// Those of this process.
-pub(crate) fn users_of_readers() -> &'static Mutex<Users> {
-    &Registry::of_this_process().readers
+/// Those of this process. A lock for each reader, so that a module that hangs holds up no other.
+pub(crate) fn users_of_reader(name: &str) -> Arc<Users> {
+    let mut readers = lock(&Registry::of_this_process().readers);
+    Arc::clone(readers.entry(name.to_owned()).or_default())
 }
 
 /// Locks whatever became of the last holder: what the locks here guard is whole at every step.

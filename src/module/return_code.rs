@@ -24,6 +24,7 @@ impl ReturnCode {
     pub(crate) const GENERAL_ERROR: Self = Self(CKR_GENERAL_ERROR);
     pub(crate) const FUNCTION_NOT_SUPPORTED: Self = Self(CKR_FUNCTION_NOT_SUPPORTED);
     pub(crate) const SLOT_ID_INVALID: Self = Self(CKR_SLOT_ID_INVALID);
+    pub(crate) const TOKEN_NOT_PRESENT: Self = Self(CKR_TOKEN_NOT_PRESENT);
     pub(crate) const SESSION_HANDLE_INVALID: Self = Self(CKR_SESSION_HANDLE_INVALID);
 
     /// The code with this number. On 32-bit systems, whose `CK_RV` has 32 bits, higher ones are

@@ -2,7 +2,8 @@ use std::fmt;
 
 /// What a token says of its PIN.
 ///
-/// Source: the flags of `CK_TOKEN_INFO`, PKCS#11 3.1, section 3.2.
+/// Source: the flags of `CK_TOKEN_INFO`, PKCS#11 3.1, section 3.2; or, where the module hides them,
+/// the card's own answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PinState {
@@ -10,6 +11,9 @@ pub enum PinState {
     Normal,
     /// A wrong PIN was entered since the last right one.
     Low,
+    /// So many tries are left, two or more, as the card itself says. How many there were at first
+    /// is not known.
+    TriesLeft(u8),
     /// One more wrong PIN locks the token.
     FinalTry,
     /// Too many wrong PINs: the PIN must be reset by the token's administrator (SO PIN or PUK).
@@ -20,7 +24,8 @@ pub enum PinState {
     MustChange,
     /// The token is used without a PIN.
     NotNeeded,
-    /// The module shows nothing of the PIN's state until a login has failed.
+    /// The module shows nothing of the PIN's state until a login has failed, and the card cannot be
+    /// asked.
     Unknown,
 }
 
@@ -29,6 +34,7 @@ impl fmt::Display for PinState {
         f.write_str(match self {
             Self::Normal => "PIN normal",
             Self::Low => "PIN tries low",
+            Self::TriesLeft(tries) => return write!(f, "{tries} PIN tries left"),
             Self::FinalTry => "last PIN try",
             Self::Locked => "PIN locked",
             Self::NotSet => "PIN not set",
@@ -47,6 +53,8 @@ pub enum TriesLeft {
     Unknown,
     /// Fewer than at first, more than one.
     Low,
+    /// So many, two or more. The card itself says so.
+    Several(u8),
     /// One.
     One,
     /// None: the PIN is locked now.
@@ -58,6 +66,7 @@ impl fmt::Display for TriesLeft {
         f.write_str(match self {
             Self::Unknown => "the token does not say how many tries are left",
             Self::Low => "the token says that few tries are left",
+            Self::Several(tries) => return write!(f, "{tries} tries are left"),
             Self::One => "one try is left before the token locks",
             Self::None => "no try is left and the PIN is locked now",
         })

@@ -44,9 +44,10 @@ impl PinPrompt for TerminalPrompt {
             return Err(PinSourceError::LastTry);
         }
         let warning = match request.state {
-            PinState::Low => " (few tries left)",
-            PinState::FinalTry => " (LAST TRY)",
-            _ => "",
+            PinState::Low => " (few tries left)".to_owned(),
+            PinState::TriesLeft(tries) => format!(" ({tries} tries left)"),
+            PinState::FinalTry => " (LAST TRY)".to_owned(),
+            _ => String::new(),
         };
         let question = format!(
             "PIN of {} for {}{warning}: ",

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use pcsc::{Attribute, Disposition, Protocols, Scope, ShareMode};
-pub(super) use pcsc::{Context, Error as Code, State};
+pub(super) use pcsc::{Context, Error as Code, Protocol, State, Transaction};
 
 use super::ReaderError;
 
@@ -139,6 +139,19 @@ impl Connection {
         };
         let card = context.connect(reader, share, protocols)?;
         Ok(Self(Some(card)))
+    }
+
+    /// To the card, beside other programs.
+    pub(super) fn shared(context: &Context, reader: &CStr) -> Result<Self, Code> {
+        let card = context.connect(reader, ShareMode::Shared, Protocols::ANY)?;
+        Ok(Self(Some(card)))
+    }
+
+    /// The card for nobody else until this is dropped, which leaves it as it is. Waits as long as
+    /// another program has it so.
+    pub(super) fn transaction(&mut self) -> Result<Transaction<'_>, Code> {
+        let card = self.0.as_mut().ok_or(Code::InvalidHandle)?;
+        card.transaction()
     }
 
     /// A text that the reader's driver tells. `None` where it does not.

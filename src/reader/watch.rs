@@ -21,8 +21,9 @@ use tally::{Passed, Tally};
 
 /// Watches readers and tokens come and go.
 ///
-/// The first events tell what is there already. Then [`Watch`], an iterator, waits for the next
-/// one without polling, until it is [stopped](Watch::stopper) from another thread. Nothing that the
+/// The first events tell what is there already. Then [`Watch`], an iterator, waits for the service to
+/// tell the next one (and looks by itself every five seconds, since old services can forget to),
+/// until it is [stopped](Watch::stopper) from another thread. Nothing that the
 /// service has counted is missed between two calls: a token that was pulled out and put in again
 /// meanwhile is two events. When the service ends, everything is reported removed; when it is back,
 /// added again.
@@ -53,6 +54,7 @@ pub fn watch() -> Result<Watch, Error> {
         pnp: Some(Seen::unaware(PNP.to_owned())),
         readers: Vec::new(),
         list_is_old: true,
+        list_again: SOON,
         events: VecDeque::new(),
         over: false,
     })
@@ -68,6 +70,8 @@ pub struct Watch {
     pnp: Option<Seen>,
     readers: Vec<Watched>,
     list_is_old: bool,
+    /// How long the list is good for, if nothing tells of a change to it.
+    list_again: Duration,
     events: VecDeque<ReaderEvent>,
     over: bool,
 }
@@ -81,9 +85,13 @@ struct Watched {
 
 const PNP: &CStr = c"\\\\?PnP?\\Notification";
 
-/// With the reader that tells of changes to the list, the list is read anew now and then in spite
-/// of it: libpcsclite before 2.3 does not see a reader that is added in the moment before the wait.
-const WITH_PNP: Duration = Duration::from_secs(60);
+/// The service tells when something happens. It is looked at now and then in spite of that:
+/// libpcsclite before 2.3 does not see a reader that is added in the moment before the wait, and
+/// before 2.0.1 can miss any change while other threads of the process ask it too. Several readers
+/// are often plugged in together, as with a hub: so this soon after a change, and then after twice
+/// the time, until it is this long.
+const SOON: Duration = Duration::from_millis(50);
+const WITH_PNP: Duration = Duration::from_secs(5);
 
 /// Without it, the list is read anew this often.
 const WITHOUT_PNP: Duration = Duration::from_secs(1);
@@ -131,6 +139,8 @@ impl Watch {
 
     fn next_before(&mut self, end: Option<Instant>) -> Option<Result<ReaderEvent, Error>> {
         let mut has_looked = false;
+        // Nothing tells of a reader that was added since the last wait.
+        self.list_is_old = true;
         loop {
             if self.over || self.turn.is_stopped() {
                 return None;
@@ -193,8 +203,8 @@ impl Watch {
             self.wait(context, Duration::ZERO)?;
         }
         if self.events.is_empty() && !self.list_is_old {
-            let timeout = self.pnp.as_ref().map_or(WITHOUT_PNP, |_| WITH_PNP);
-            self.wait(context, timeout.min(time))?;
+            let longest = self.pnp.as_ref().map_or(WITHOUT_PNP, |_| WITH_PNP);
+            self.wait(context, self.list_again.min(longest).min(time))?;
         }
         Ok(())
     }
@@ -207,6 +217,7 @@ impl Watch {
             .into_iter()
             .partition(|reader| names.contains(&reader.seen.name));
         self.readers = kept;
+        let events_before = self.events.len();
         for reader in gone {
             self.remove(reader);
         }
@@ -215,6 +226,10 @@ impl Watch {
                 self.add(name);
             }
         }
+        self.list_again = match self.events.len() == events_before {
+            true => (2 * self.list_again).min(WITH_PNP),
+            false => SOON,
+        };
         Ok(())
     }
 
@@ -238,6 +253,11 @@ impl Watch {
         match outcome {
             Err(Code::Timeout) if timeout.is_zero() => {}
             Err(Code::UnknownReader) if self.readers.is_empty() => {
+                self.pnp = None;
+                return Ok(());
+            }
+            // libpcsclite takes as many as there can be readers, and not that one besides.
+            Err(Code::InvalidParameter) if self.pnp.is_some() => {
                 self.pnp = None;
                 return Ok(());
             }
@@ -284,7 +304,7 @@ impl Watch {
             }
         };
         let card = present.then(|| Card::new(&reader.seen.atr, &name));
-        let card_before = std::mem::replace(&mut reader.card, card.clone());
+        let card_before = reader.card.take();
         let inserted = |card| ReaderEvent::TokenInserted {
             reader: name.clone(),
             card,
@@ -295,6 +315,7 @@ impl Watch {
         };
         match passed {
             Passed::Replaced => {
+                reader.card = card.clone();
                 self.events.extend(card_before.map(removed));
                 let reader = name.clone();
                 self.events.push_back(ReaderEvent::ReaderRemoved { reader });
@@ -316,6 +337,9 @@ impl Watch {
                         }
                     }
                 }
+                // One that stays is what it was: pcscd shows another answer to reset of a card that
+                // is gone, when a program connects to it before pcscd has seen so.
+                reader.card = inside;
             }
         }
     }

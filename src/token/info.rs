@@ -15,6 +15,10 @@ pub(crate) struct TokenInfo {
     pub(crate) serial: String,
     pub(crate) flags: TokenFlags,
     pub(crate) pin_lengths: Option<(usize, usize)>,
+    /// The tries left, where the card itself was asked and told.
+    pub(crate) tries: Option<u8>,
+    /// The most sessions that can be open at once.
+    pub(crate) max_sessions: usize,
 }
 
 impl TokenInfo {
@@ -26,38 +30,38 @@ impl TokenInfo {
             && self.label == other.label
     }
 
-    /// What the flags say of the PIN, of which the worst comes first.
+    /// Whether the flags of the PIN can be missing although they are true.
+    pub(crate) fn hides_pin_flags(&self, module: &Path) -> bool {
+        catalog::hides_pin_flags(&self.model, &self.manufacturer, module)
+    }
+
+    /// What is known of the PIN, of which the worst comes first.
     pub(crate) fn pin_state(&self, module: &Path) -> PinState {
         let flags = self.flags;
-        if flags.has(CKF_USER_PIN_LOCKED) {
-            PinState::Locked
-        } else if flags.has(CKF_USER_PIN_FINAL_TRY) {
-            PinState::FinalTry
-        } else if flags.has(CKF_USER_PIN_TO_BE_CHANGED) {
-            PinState::MustChange
-        } else if flags.has(CKF_USER_PIN_COUNT_LOW) {
-            PinState::Low
-        } else if !flags.login_required() {
-            PinState::NotNeeded
-        } else if !flags.pin_initialized() {
-            PinState::NotSet
-        } else if catalog::hides_pin_flags(&self.model, &self.manufacturer, module) {
-            PinState::Unknown
-        } else {
-            PinState::Normal
+        match self.tries_left() {
+            TriesLeft::None => PinState::Locked,
+            TriesLeft::One => PinState::FinalTry,
+            _ if flags.has(CKF_USER_PIN_TO_BE_CHANGED) => PinState::MustChange,
+            TriesLeft::Low => PinState::Low,
+            _ if !flags.login_required() => PinState::NotNeeded,
+            _ if !flags.pin_initialized() => PinState::NotSet,
+            TriesLeft::Several(tries) => PinState::TriesLeft(tries),
+            TriesLeft::Unknown if self.hides_pin_flags(module) => PinState::Unknown,
+            TriesLeft::Unknown => PinState::Normal,
         }
     }
 
-    /// What the flags say of the tries left after a wrong PIN.
+    /// What is known of the tries left. The card's word counts before the flags, which a module may
+    /// have put up long ago.
     pub(crate) fn tries_left(&self) -> TriesLeft {
-        if self.flags.has(CKF_USER_PIN_LOCKED) {
-            TriesLeft::None
-        } else if self.flags.has(CKF_USER_PIN_FINAL_TRY) {
-            TriesLeft::One
-        } else if self.flags.has(CKF_USER_PIN_COUNT_LOW) {
-            TriesLeft::Low
-        } else {
-            TriesLeft::Unknown
+        match self.tries {
+            Some(0) => TriesLeft::None,
+            Some(1) => TriesLeft::One,
+            Some(tries) => TriesLeft::Several(tries),
+            None if self.flags.has(CKF_USER_PIN_LOCKED) => TriesLeft::None,
+            None if self.flags.has(CKF_USER_PIN_FINAL_TRY) => TriesLeft::One,
+            None if self.flags.has(CKF_USER_PIN_COUNT_LOW) => TriesLeft::Low,
+            None => TriesLeft::Unknown,
         }
     }
 }
@@ -73,6 +77,11 @@ impl From<&CK_TOKEN_INFO> for TokenInfo {
             flags: TokenFlags(info.flags),
             pin_lengths: (max > 0 && min <= max && max < CK_UNAVAILABLE_INFORMATION as usize)
                 .then_some((min, max)),
+            tries: None,
+            max_sessions: match info.ulMaxSessionCount {
+                CK_EFFECTIVELY_INFINITE | CK_UNAVAILABLE_INFORMATION => usize::MAX,
+                count => count as usize,
+            },
         }
     }
 }
@@ -150,6 +159,31 @@ mod tests {
         let any = Path::new("libany.so");
         assert_eq!(info(CKF_LOGIN_REQUIRED).pin_state(any), PinState::NotSet);
         assert_eq!(info(0).pin_state(any), PinState::NotNeeded);
+    }
+
+    #[test]
+    fn the_cards_word_counts_before_the_flags() {
+        let opensc = Path::new("/usr/lib/opensc-pkcs11.so");
+        let state = |flags, tries| {
+            let usual = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
+            let mut info = info(usual ^ flags);
+            info.tries = tries;
+            info.pin_state(opensc)
+        };
+        let last = CKF_USER_PIN_FINAL_TRY;
+        assert_eq!(state(0, Some(3)), PinState::TriesLeft(3));
+        assert_eq!(state(0, Some(1)), PinState::FinalTry);
+        assert_eq!(state(last, Some(0)), PinState::Locked);
+        assert_eq!(state(last, Some(5)), PinState::TriesLeft(5));
+        let locked = CKF_USER_PIN_LOCKED | last | CKF_USER_PIN_COUNT_LOW;
+        assert_eq!(state(locked, Some(2)), PinState::TriesLeft(2));
+        assert_eq!(state(locked, None), PinState::Locked);
+        let change = CKF_USER_PIN_TO_BE_CHANGED;
+        assert_eq!(state(change, Some(3)), PinState::MustChange);
+        assert_eq!(state(change, Some(1)), PinState::FinalTry);
+        let unset = CKF_USER_PIN_INITIALIZED;
+        assert_eq!(state(unset, Some(3)), PinState::NotSet);
+        assert_eq!(state(CKF_LOGIN_REQUIRED, Some(3)), PinState::NotNeeded);
     }
 
     #[test]

@@ -1,17 +1,16 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+mod present;
+mod state;
+
+use std::sync::Arc;
 use std::{fmt, ops::Deref};
 
 use cryptoki::session::UserType;
-use cryptoki_sys::*;
-use secrecy::ExposeSecret;
 
-use super::session::Pooled;
-use super::{Slot, Token};
+use super::Token;
 use crate::Error;
-use crate::module::ReturnCode;
-use crate::module::raw::Functions;
-use crate::pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinState, TriesLeft};
+use crate::pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinState};
+pub(super) use state::LoginState;
+use state::{Login, Whose};
 
 /// An unlocked token.
 ///
@@ -117,20 +116,31 @@ impl Token {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn unlocked(&self) -> Result<Option<Unlocked>, Error> {
-        let functions = self.slot().functions()?;
-        let mut state = self.slot().login();
-        if let Some(login) = state.current() {
+        let slot = self.slot();
+        let functions = slot.functions()?;
+        let mut state = slot.login();
+        let current = state.current();
+        if let Some(login) = current.clone().filter(|_| !slot.login_is_doubtful()) {
             return Ok(Some(self.with(login)));
         }
-        state.end_abandoned(self.slot(), functions);
-        let session = self.slot().session(functions)?;
-        let found = functions.session_state(session.handle());
-        match self.slot().call("C_GetSessionInfo", found)? {
-            CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS => {
-                Ok(Some(self.with(state.begin(self.slot(), Whose::Host))))
-            }
-            _ => Ok(None),
+        if current.is_none() {
+            state.end_abandoned(slot, functions);
         }
+        let found = match slot.is_logged_in(functions)? {
+            false => None,
+            true => {
+                slot.trust_login();
+                Some(
+                    current
+                        .clone()
+                        .unwrap_or_else(|| state.begin(slot, Whose::Host, None)),
+                )
+            }
+        };
+        // In this order: the last holder of a login takes the lock to log out.
+        drop(state);
+        drop(current);
+        Ok(found.map(|login| self.with(login)))
     }
 
     fn log_in<'a>(
@@ -140,141 +150,46 @@ impl Token {
         let slot = self.slot();
         let functions = slot.functions()?;
         let mut state = slot.login();
-        if let Some(current) = state.current() {
-            // In this order: the last holder of a login takes the lock to log out.
-            drop(state);
-            drop(current);
-            return Err(self.pin_error(PinError::AlreadyUnlocked));
+        let current = state.current();
+        if let Some(current) = &current {
+            if state.is_whose(Whose::Nobody) || slot.is_logged_in(functions)? {
+                let already = slot.pin_error(PinError::AlreadyUnlocked);
+                // In this order: the last holder of a login takes the lock to log out.
+                let current = Arc::clone(current);
+                drop(state);
+                drop(current);
+                return Err(already);
+            }
+        } else {
+            state.end_abandoned(slot, functions);
         }
-        state.end_abandoned(slot, functions);
         // What was read when the token was found may be old, and a try may be at stake.
         let info = slot.recent_token_info()?;
         if !info.flags.is_initialized() {
-            return Err(self.pin_error(PinError::NotSet));
+            return Err(slot.pin_error(PinError::NotSet));
         }
         if !info.flags.login_required() {
-            return Ok(self.with(state.begin(slot, Whose::Nobody)));
+            return Ok(self.with(state.begin(slot, Whose::Nobody, None)));
         }
-        let request = self.request(PinPurpose::Unlock, info.pin_state(slot.module().path()));
+        let request = slot.request(&info, PinPurpose::Unlock);
         if request.state == PinState::Locked {
-            return Err(self.pin_error(PinError::Locked));
+            return Err(slot.pin_error(PinError::Locked));
         }
-        let answer = ask(request.clone()).map_err(|reason| self.pin_error(reason))?;
-        let session = slot.session(functions)?;
-        self.present(&session, UserType::User, answer.pin(), &request)?;
-        Ok(self.with(state.begin(slot, Whose::Ours)))
-    }
-
-    /// Asks for the PIN of one signature, before anything is begun on the token.
-    pub(crate) fn ask_for_signature(
-        &self,
-        prompt: &dyn PinPrompt,
-        key: &str,
-    ) -> Result<(Pin, PinRequest), Error> {
-        let info = self.slot().recent_token_info()?;
-        let purpose = PinPurpose::Signature {
-            key: key.to_owned(),
-        };
-        let request = self.request(purpose, info.pin_state(self.module().path()));
-        if request.state == PinState::Locked {
-            return Err(self.pin_error(PinError::Locked));
-        }
-        let pin = prompt
-            .ask(&request)
-            .map_err(|error| self.pin_error(error.into()))?;
-        self.check(&pin, &request)
-            .map_err(|reason| self.pin_error(reason))?;
-        Ok((pin, request))
-    }
-
-    /// The login inside an operation (PKCS#11 3.1, section 5.6.8, `CKU_CONTEXT_SPECIFIC`).
-    pub(crate) fn log_in_to_operation(
-        &self,
-        session: &Pooled<'_>,
-        pin: &Pin,
-        request: &PinRequest,
-    ) -> Result<(), Error> {
-        self.present(session, UserType::ContextSpecific, pin, request)
-    }
-
-    /// Sends a PIN: the one place that does, one `C_Login` a call.
-    fn present(
-        &self,
-        session: &Pooled<'_>,
-        user: UserType,
-        pin: &Pin,
-        request: &PinRequest,
-    ) -> Result<(), Error> {
-        // The person may have been asked for minutes, and another thread been refused meanwhile.
-        let info = self.slot().recent_token_info()?;
-        let request = PinRequest {
-            state: info.pin_state(self.module().path()),
-            ..request.clone()
-        };
-        self.check(pin, &request)
-            .map_err(|reason| self.pin_error(reason))?;
-        let Some(session) = session.session() else {
-            return Err(self
-                .slot()
-                .error("C_Login", ReturnCode::SESSION_HANDLE_INVALID));
-        };
-        let sent = match pin.typed() {
-            Some(pin) => session.login_with_raw(user, pin),
-            None => session.login(user, None),
-        };
-        self.slot().forget_said();
-        sent.map_err(|error| self.refusal(ReturnCode::of(&error)))
-    }
-
-    /// What can be told of a PIN without the token, at no cost of a try.
-    fn check(&self, pin: &Pin, request: &PinRequest) -> Result<(), PinError> {
-        match request.state {
-            PinState::Locked => return Err(PinError::Locked),
-            PinState::FinalTry if !pin.allows_last_try() => return Err(PinError::LastTry),
-            _ => {}
-        }
-        match (pin.typed(), request.lengths) {
-            (None, _) if !request.has_pad => Err(PinError::NoPad),
-            (Some(pin), Some((min, max))) if !(min..=max).contains(&pin.expose_secret().len()) => {
-                Err(PinError::Length { min, max })
+        let answer = ask(request.clone()).map_err(|reason| slot.pin_error(reason))?;
+        let pin = answer.pin();
+        let session = slot.live_session(functions)?;
+        slot.present(&session, UserType::User, pin, &request)?;
+        drop(session);
+        // Those that hold a login which was lost have it back.
+        let login = match current {
+            Some(login) => {
+                state.revive(pin.to_keep());
+                slot.trust_login();
+                login
             }
-            _ => Ok(()),
-        }
-    }
-
-    fn refusal(&self, code: ReturnCode) -> Error {
-        let reason = match code.code() as CK_RV {
-            CKR_PIN_INCORRECT => PinError::Incorrect {
-                tries: self.tries_left(),
-            },
-            CKR_PIN_LOCKED => PinError::Locked,
-            // Lengths that it had told were checked before. OpenSC says CKR_DATA_INVALID.
-            CKR_PIN_LEN_RANGE | CKR_PIN_INVALID | CKR_DATA_INVALID => PinError::Invalid,
-            CKR_PIN_EXPIRED => PinError::Expired,
-            CKR_USER_PIN_NOT_INITIALIZED => PinError::NotSet,
-            CKR_FUNCTION_CANCELED | CKR_CANCEL => PinError::Cancelled,
-            CKR_USER_ALREADY_LOGGED_IN => PinError::AlreadyUnlocked,
-            CKR_USER_ANOTHER_ALREADY_LOGGED_IN | CKR_USER_TOO_MANY_TYPES => PinError::AnotherUser,
-            _ => return self.slot().error("C_Login", code),
+            None => state.begin(slot, Whose::Ours, pin.to_keep()),
         };
-        self.pin_error(reason)
-    }
-
-    fn tries_left(&self) -> TriesLeft {
-        // The flags are news to tell; a failure to read them must not hide the refusal.
-        self.slot()
-            .token_info()
-            .map_or(TriesLeft::Unknown, |info| info.tries_left())
-    }
-
-    fn request(&self, purpose: PinPurpose, state: PinState) -> PinRequest {
-        PinRequest {
-            token: self.slot().name().to_owned(),
-            purpose,
-            state,
-            lengths: self.pin_lengths(),
-            has_pad: self.flags().has_pin_pad(),
-        }
+        Ok(self.with(login))
     }
 
     fn with(&self, login: Arc<Login>) -> Unlocked {
@@ -296,94 +211,5 @@ impl Answer<'_> {
             Self::Given(pin) => pin,
             Self::Asked(pin) => pin,
         }
-    }
-}
-
-/// The login of this process to one token.
-#[derive(Default)]
-pub(super) struct LoginState {
-    current: Option<Current>,
-}
-
-struct Current {
-    login: Weak<Login>,
-    serial: u64,
-    whose: Whose,
-}
-
-/// Who made the login, and so who may end it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    Ours,
-    Host,
-    /// The token needs none.
-    Nobody,
-}
-
-impl LoginState {
-    fn current(&self) -> Option<Arc<Login>> {
-        self.current.as_ref()?.login.upgrade()
-    }
-
-    pub(super) fn is_nobodys(&self) -> bool {
-        self.current.is_none()
-    }
-
-    fn begin(&mut self, slot: &Arc<Slot>, whose: Whose) -> Arc<Login> {
-        static SERIAL: AtomicU64 = AtomicU64::new(0);
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let login = Arc::new(Login {
-            slot: Arc::clone(slot),
-            serial,
-        });
-        self.current = Some(Current {
-            login: Arc::downgrade(&login),
-            serial,
-            whose,
-        });
-        login
-    }
-
-    /// Ends a login whose last holder is going in another thread and has not logged out yet.
-    fn end_abandoned(&mut self, slot: &Slot, functions: &Functions) {
-        if let Some(Current {
-            whose: Whose::Ours, ..
-        }) = self.current.take()
-        {
-            log_out(slot, functions);
-        }
-    }
-}
-
-/// Counted by its `Arc`: the last holder logs out.
-struct Login {
-    slot: Arc<Slot>,
-    serial: u64,
-}
-
-impl Drop for Login {
-    fn drop(&mut self) {
-        // In a forked child the login is the parent's.
-        let Ok(functions) = self.slot.functions() else {
-            return;
-        };
-        let mut state = self.slot.login();
-        if state
-            .current
-            .as_ref()
-            .is_some_and(|current| current.serial == self.serial)
-        {
-            state.end_abandoned(&self.slot, functions);
-        }
-    }
-}
-
-fn log_out(slot: &Slot, functions: &Functions) {
-    let Ok(session) = slot.session(functions) else {
-        return;
-    };
-    if let Some(Err(error)) = session.session().map(|session| session.logout()) {
-        // Gone with its token, most likely; then so is the login.
-        log::debug!("C_Logout: {error}");
     }
 }

@@ -4,13 +4,12 @@ use std::any::Any;
 use std::path::Path;
 use std::ptr;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Slot;
 #[cfg(feature = "pcsc")]
 use crate::CardModel;
 use crate::Error;
-use crate::module::{lock, users_of_readers};
+use crate::module::{lock, users_of_reader};
 
 /// A reader with a card in it, as PC/SC names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,20 +43,19 @@ impl Place {
 }
 
 impl Slot {
-    /// Takes the card for this slot's module, to open a session with it before the answer is
-    /// dropped.
+    /// Takes the card for this slot's module. The session that is to be opened with it is counted
+    /// already, so that no other module takes the card in between.
     ///
     /// Two modules know nothing of each other: each takes what it has selected on the card, and
     /// the login, for its own. So the second has to wait until the first holds no login and does
     /// nothing; then the sessions that the first has kept are closed.
-    pub(super) fn take_card(&self) -> Result<Opening<'_>, Error> {
-        let opening = || Opening::new(&self.pool.opening);
+    pub(super) fn take_card(&self) -> Result<(), Error> {
         let Some(place) = self.place() else {
-            return Ok(opening());
+            return Ok(());
         };
+        let users = users_of_reader(&place.reader);
         let mut others = Vec::new(); // dropped when the lock is no longer held
-        let mut readers = lock(users_of_readers());
-        let users = readers.entry(place.reader.clone()).or_default();
+        let mut users = lock(&users);
         users.retain(|user| user.strong_count() > 0);
         for user in users.iter().filter_map(Weak::upgrade) {
             others.extend(user.downcast::<Self>());
@@ -75,23 +73,7 @@ impl Slot {
             let user: Weak<dyn Any + Send + Sync> = self.this().clone();
             users.push(user);
         }
-        Ok(opening())
-    }
-}
-
-/// A session is being opened: the card is not to be taken from the slot.
-pub(super) struct Opening<'a>(&'a AtomicUsize);
-
-impl<'a> Opening<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
     }
 }
 

@@ -1,19 +1,22 @@
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
-
 use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 
 use super::login::LoginState;
+use super::recovery::is_of_the_session;
 use super::session::Pool;
 use super::{Place, TokenInfo};
 use crate::Error;
 use crate::module::raw::Functions;
 use crate::module::{Module, ReturnCode, lock};
+#[cfg(feature = "pcsc")]
+use crate::reader::Asker;
 
 /// How long the state of a PIN is taken to be as it was read: a program that finds a token and
 /// unlocks it at once does not ask twice. What this process does to the token counts at once.
@@ -24,15 +27,22 @@ const RECENT: Duration = Duration::from_secs(1);
 pub(crate) struct Slot {
     this: Weak<Self>,
     module: Module,
-    id: CK_SLOT_ID,
+    /// Where the token was seen last: it can change when it is plugged in again.
+    pub(super) id: AtomicU64,
     info: TokenInfo,
     name: String,
     /// Where the token is. It can be seen first through a service that was started late.
     place: Mutex<Option<Arc<Place>>>,
     pub(super) pool: Pool,
     login: Mutex<LoginState>,
+    /// Whether the login may have ended without us.
+    doubt: AtomicBool,
+    /// Held by whoever looks where the token is.
+    pub(super) search: Mutex<()>,
     /// What the token said last, and when.
     said: Mutex<Option<(Instant, TokenInfo)>>,
+    #[cfg(feature = "pcsc")]
+    asker: Asker,
     mechanisms: Mutex<BTreeMap<CK_MECHANISM_TYPE, Option<KeySizes>>>,
     /// Read by whoever makes a call that a key which wants its PIN each time must not be beside.
     alone: RwLock<()>,
@@ -48,18 +58,26 @@ impl Slot {
     ) -> Result<Arc<Self>, Error> {
         let mut slots = lock(&module.loaded()?.slots);
         slots.retain(|_, slot| slot.strong_count() > 0);
-        if let Some(slot) = slots.get(&id).and_then(Weak::upgrade)
-            && let Ok(slot) = slot.downcast::<Self>()
-            && slot.info.is_same_token(info)
-        {
-            slot.has_said(info);
+        let known = slots.values().filter_map(Weak::upgrade);
+        let known = known.filter_map(|slot| slot.downcast::<Self>().ok());
+        let mut same: Vec<_> = known.filter(|slot| slot.info.is_same_token(info)).collect();
+        same.sort_by_key(|slot| slot.id() != id);
+        let slot = same.into_iter().find(|slot| {
+            // Two tokens may say the same of themselves: is it still where it was?
+            slot.id() == id || !slot.is_at_its_place()
+        });
+        if let Some(slot) = slot {
+            if slot.id() != id {
+                drop(slots);
+                slot.has_moved(id)?;
+            }
             *lock(&slot.place) = place;
             return Ok(slot);
         }
         let slot = Arc::new_cyclic(|this| Self {
             this: this.clone(),
             module: module.clone(),
-            id,
+            id: AtomicU64::new(u64::from(id)),
             // In messages a token's texts must not move a terminal's cursor.
             name: format!(
                 "\"{}\" (serial {})",
@@ -68,9 +86,13 @@ impl Slot {
             ),
             info: info.clone(),
             place: Mutex::new(place),
-            pool: Pool::default(),
+            pool: Pool::new(module.clone(), info.max_sessions),
             login: Mutex::default(),
-            said: Mutex::new(Some((Instant::now(), info.clone()))),
+            doubt: AtomicBool::new(false),
+            search: Mutex::default(),
+            said: Mutex::default(),
+            #[cfg(feature = "pcsc")]
+            asker: Asker::default(),
             mechanisms: Mutex::default(),
             alone: RwLock::default(),
         });
@@ -84,12 +106,24 @@ impl Slot {
     }
 
     pub(crate) fn id(&self) -> CK_SLOT_ID {
-        self.id
+        self.id.load(Ordering::Acquire) as CK_SLOT_ID
+    }
+
+    /// What the token said when it was found first: who it is.
+    pub(super) fn first_info(&self) -> &TokenInfo {
+        &self.info
     }
 
     /// The reader that the token is in.
     pub(super) fn place(&self) -> Option<Arc<Place>> {
         lock(&self.place).clone()
+    }
+
+    /// Whether the slot has this token still, or a twin of it.
+    fn is_at_its_place(&self) -> bool {
+        let info = self.functions().ok();
+        let info = info.and_then(|functions| functions.token_info(self.id()).ok());
+        info.is_some_and(|info| TokenInfo::from(&info).is_same_token(&self.info))
     }
 
     pub(super) fn this(&self) -> &Weak<Self> {
@@ -113,14 +147,30 @@ impl Slot {
 
     /// What the token says of itself now.
     pub(crate) fn token_info(&self) -> Result<TokenInfo, Error> {
-        let info = self.functions()?.token_info(self.id);
-        let info = TokenInfo::from(&self.call("C_GetTokenInfo", info)?);
-        match info.is_same_token(&self.info) {
-            true => {
-                self.has_said(&info);
-                Ok(info)
+        let info = self.ask("C_GetTokenInfo", |functions, slot| {
+            let info = TokenInfo::from(&functions.token_info(slot)?);
+            match info.is_same_token(&self.info) {
+                true => Ok(info),
+                false => Err(ReturnCode::TOKEN_NOT_PRESENT),
             }
-            false => Err(self.removed()),
+        })?;
+        Ok(self.has_said(info))
+    }
+
+    /// Asks the module for something about this slot, and once more where the token has moved.
+    fn ask<T>(
+        &self,
+        function: &'static str,
+        question: impl Fn(&Functions, CK_SLOT_ID) -> Result<T, ReturnCode>,
+    ) -> Result<T, Error> {
+        let functions = self.functions()?;
+        let epoch = self.pool.epoch();
+        match self.call(function, question(functions, self.id())) {
+            Err(error) if is_of_the_session(&error) => {
+                self.cure(functions, &error, epoch)?;
+                self.call(function, question(functions, self.id()))
+            }
+            answer => answer,
         }
     }
 
@@ -138,13 +188,40 @@ impl Slot {
         *lock(&self.said) = None;
     }
 
-    fn has_said(&self, info: &TokenInfo) {
+    /// Keeps what the token has just said, with the tries left that its card tells.
+    pub(super) fn has_said(&self, info: TokenInfo) -> TokenInfo {
+        let info = TokenInfo {
+            tries: self.tries_left_by_card(&info),
+            ..info
+        };
         *lock(&self.said) = Some((Instant::now(), info.clone()));
+        info
+    }
+
+    /// The tries left, of the card itself: where the module does not show them, and the card is of
+    /// a model that tells.
+    #[cfg(feature = "pcsc")]
+    fn tries_left_by_card(&self, info: &TokenInfo) -> Option<u8> {
+        if !info.flags.login_required() || !info.hides_pin_flags(self.module.path()) {
+            return None;
+        }
+        let place = self.place()?;
+        let model = place.model.as_ref()?;
+        let question = model.tries_question(&info.manufacturer)?;
+        self.asker.tries_left(&place.reader, model, question)
+    }
+
+    #[cfg(not(feature = "pcsc"))]
+    fn tries_left_by_card(&self, _: &TokenInfo) -> Option<u8> {
+        None
     }
 
     pub(crate) fn info(&self) -> Result<CK_SLOT_INFO, Error> {
-        let info = self.functions()?.slot_info(self.id);
-        self.call("C_GetSlotInfo", info)
+        self.ask("C_GetSlotInfo", Functions::slot_info)
+    }
+
+    pub(crate) fn mechanisms(&self) -> Result<Vec<CK_MECHANISM_TYPE>, Error> {
+        self.ask("C_GetMechanismList", Functions::mechanisms)
     }
 
     /// What the token says of a mechanism, or `None` where it does not have it. Asked once.
@@ -153,18 +230,26 @@ impl Slot {
     /// fails the call otherwise is taken to have the mechanism: `C_SignInit` will tell.
     pub(crate) fn mechanism(
         &self,
-        functions: &Functions,
         mechanism: CK_MECHANISM_TYPE,
     ) -> Result<Option<KeySizes>, Error> {
         if let Some(known) = lock(&self.mechanisms).get(&mechanism) {
             return Ok(*known);
         }
-        let answer = match functions.mechanism_info(self.id, mechanism) {
+        let ask = || {
+            self.ask("C_GetMechanismInfo", |functions, slot| {
+                functions.mechanism_info(slot, mechanism)
+            })
+        };
+        let answer = match ask() {
             Ok(info) if info.flags & CKF_SIGN == 0 => None,
             Ok(info) => Some(KeySizes::from(&info)),
-            Err(code) if code.is_any(&[CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID]) => None,
-            Err(code) if is_removed(code) => return Err(self.removed()),
-            Err(_) => return Ok(Some(KeySizes::ANY)),
+            Err(Error::Call { code, .. })
+                if code.is_any(&[CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID]) =>
+            {
+                None
+            }
+            Err(Error::Call { .. }) => return Ok(Some(KeySizes::ANY)),
+            Err(error) => return Err(error),
         };
         lock(&self.mechanisms).insert(mechanism, answer);
         Ok(answer)
@@ -181,6 +266,10 @@ impl Slot {
         self.alone.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn set_patience(&self, patience: Duration) {
+        self.pool.set_patience(patience);
+    }
+
     /// Whether nobody does anything with the token, or is logged in to it. Then no session stays
     /// open either. Waits for nobody.
     pub(super) fn rest(&self) -> bool {
@@ -188,6 +277,20 @@ impl Slot {
             Ok(state) if state.is_nobodys() => self.pool.close_idle(),
             _ => false,
         }
+    }
+
+    /// The login may have ended. Whoever needs it next will see.
+    pub(super) fn doubt_login(&self) {
+        self.doubt.store(true, Ordering::Release);
+    }
+
+    pub(super) fn login_is_doubtful(&self) -> bool {
+        self.doubt.load(Ordering::Acquire)
+    }
+
+    /// The login is there, or it is known that there is none.
+    pub(super) fn trust_login(&self) {
+        self.doubt.store(false, Ordering::Release);
     }
 
     pub(super) fn login(&self) -> MutexGuard<'_, LoginState> {
@@ -214,7 +317,7 @@ impl Slot {
         }
     }
 
-    fn removed(&self) -> Error {
+    pub(super) fn removed(&self) -> Error {
         Error::TokenRemoved {
             token: self.name.clone(),
         }

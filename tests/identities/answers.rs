@@ -252,7 +252,7 @@ fn nonsense_in_an_attribute_hides_no_object() {
     fault
         .fail("C_GetAttributeValue")
         .nth(1)
-        .with(CKR_DEVICE_ERROR);
+        .with(CKR_DEVICE_MEMORY);
     let identities = fob.identities().unwrap();
     assert!(matches!(
         identities.problems(),

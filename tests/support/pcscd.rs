@@ -12,7 +12,7 @@ use std::{fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const SOCKET: &str = "/run/pcscd/pcscd.comm";
+pub const SOCKET: &str = "/run/pcscd/pcscd.comm";
 const PID_FILE: &str = "/run/pcscd/pcscd.pid";
 /// In the environment of every pcscd started here: what tells one that outlived its tests from
 /// one that belongs to the machine.
@@ -90,9 +90,20 @@ impl Pcscd {
     /// Starts it after `stop`.
     #[track_caller]
     pub fn start_again(&self) {
+        self.start_as(Service::start);
+    }
+
+    /// Starts it after `stop`, otherwise than usual: vpcd's readers need not be there.
+    #[track_caller]
+    pub fn start_changed(&self, change: impl Fn(&mut Command)) {
+        self.start_as(|| Service::start_changed(change));
+    }
+
+    #[track_caller]
+    fn start_as(&self, start: impl FnOnce() -> Service) {
         self.with(|bench| {
             assert!(bench.service.is_none(), "pcscd was not stopped");
-            bench.service = Some(Service::start());
+            bench.service = Some(start());
         });
     }
 
@@ -217,7 +228,18 @@ struct Service {
 impl Service {
     #[track_caller]
     fn start() -> Self {
-        let mut process = spawn();
+        let service = Self::start_changed(|_| ());
+        assert!(
+            readers_listen(),
+            "pcscd has no vpcd readers: {HINT}\n{}",
+            service.log()
+        );
+        service
+    }
+
+    #[track_caller]
+    fn start_changed(change: impl Fn(&mut Command)) -> Self {
+        let mut process = spawn(change);
         let output = process.stdout.take().expect("it was piped");
         let mut service = Self {
             process,
@@ -247,11 +269,6 @@ impl Service {
                 service.log()
             );
         }
-        assert!(
-            readers_listen(),
-            "pcscd has no vpcd readers: {HINT}\n{}",
-            service.log()
-        );
         service
     }
 
@@ -278,17 +295,18 @@ impl Drop for Service {
 }
 
 #[track_caller]
-fn spawn() -> Child {
+fn spawn(change: impl Fn(&mut Command)) -> Child {
     // An ordinary user's PATH has no sbin.
     for program in ["pcscd", "/usr/sbin/pcscd", "/usr/local/sbin/pcscd"] {
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--foreground", "--info"])
             .env(MARK.0, MARK.1)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        match child {
+            .stderr(Stdio::piped());
+        change(&mut command);
+        match command.spawn() {
             Ok(child) => return child,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => panic!("{program}: {error}"),

@@ -1,6 +1,10 @@
 //! A PIV card: a program of its own (`tests/piv_card`), which this builds and starts, and between
-//! it and its reader, a card to be inserted like any other. The test file has `mod vpcd` too.
+//! it and its reader, a card to be inserted like any other. The test file has `mod pcscd` and
+//! `mod vpcd` too.
 #![allow(dead_code, reason = "no test binary needs all of it")]
+
+#[path = "piv/yubico.rs"]
+pub mod yubico;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -16,6 +20,8 @@ pub const PUK: &str = "12345678";
 
 /// A card with nothing on it but the PINs that it was born with.
 pub struct Piv {
+    /// In place of its own.
+    atr: Option<Vec<u8>>,
     connection: TcpStream,
     process: Ended,
 }
@@ -40,8 +46,30 @@ impl Piv {
             connection.set_read_timeout(patience).is_ok() && connection.set_nodelay(true).is_ok();
         assert!(ready, "a connection has options");
         Self {
+            atr: None,
             connection,
             process,
+        }
+    }
+
+    /// The same card with another answer to reset, that of a known model say.
+    pub fn with_atr(self, atr: &[u8]) -> Self {
+        Self {
+            atr: Some(atr.into()),
+            ..self
+        }
+    }
+
+    /// How often the PIN can still be wrong, by the card's own word. It is reset for that: a PIN
+    /// that was verified would be all it tells.
+    pub fn tries_left(&mut self) -> u8 {
+        self.power(Power::Reset);
+        let select = [&[0, 0xA4, 4, 0, 5], &b"\xA0\0\0\x03\x08"[..]].concat();
+        assert!(self.transmit(&select).ends_with(&[0x90, 0x00]));
+        match *self.transmit(&[0, 0x20, 0, 0x80]) {
+            [0x63, left] => left & 0x0F,
+            [0x69, 0x83] => 0,
+            ref other => panic!("{other:02x?}"),
         }
     }
 
@@ -64,8 +92,10 @@ impl Piv {
 
 impl Card for Piv {
     fn atr(&self) -> Vec<u8> {
-        self.send(&[4]);
-        self.receive()
+        self.atr.clone().unwrap_or_else(|| {
+            self.send(&[4]);
+            self.receive()
+        })
     }
 
     fn power(&mut self, power: Power) {

@@ -80,18 +80,23 @@ impl Rutoken {
     }
 
     /// An initialised card with an RSA-2048 key, made on it once in a test binary, and a
-    /// certificate, which `issue` makes from the public key's SPKI. Both have the id 11.
+    /// certificate: see [`add_rsa`](Self::add_rsa).
     #[track_caller]
     pub fn with_rsa(pcscd: &Pcscd, issue: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
         static MADE: Mutex<Option<Rutoken>> = Mutex::new(None);
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get_or_insert_with(|| {
-            let card = Inserted::new(pcscd, Reader::First, Self::initialised(pcscd));
-            let spki = opensc::generate(Reader::First, "rsa:2048", "11");
-            opensc::write_certificate(Reader::First, &issue(&spki), "11");
-            card.remove()
-        })
-        .clone()
+        made.get_or_insert_with(|| Self::initialised(pcscd).add_rsa(pcscd, issue))
+            .clone()
+    }
+
+    /// Makes an RSA-2048 key on an initialised card, and a certificate, which `issue` makes from
+    /// the public key's SPKI. Both have the id 11.
+    #[track_caller]
+    pub fn add_rsa(self, pcscd: &Pcscd, issue: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
+        let card = Inserted::new(pcscd, Reader::First, self);
+        let spki = opensc::generate(Reader::First, "rsa:2048", "11");
+        opensc::write_certificate(Reader::First, &issue(&spki), "11");
+        card.remove()
     }
 
     /// How often the user's PIN can still be wrong.

@@ -16,6 +16,7 @@ use crate::pcscd::{Pcscd, Reader};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A card, as its reader sees it.
 pub trait Card: Send + 'static {
@@ -195,7 +196,11 @@ fn wait_for(reader: Reader, wanted: State) -> bool {
         };
         let mut states = [pcsc::ReaderState::new(name.clone(), State::UNAWARE)];
         let mut left = end - Instant::now();
-        while context.get_status_change(left, &mut states).is_ok() {
+        // In short waits: libpcsclite before 2.0.1 may miss what happens while other threads look.
+        while context
+            .get_status_change(left.min(LOOK), &mut states)
+            .is_ok()
+        {
             if states[0].event_state().contains(wanted) {
                 return true;
             }

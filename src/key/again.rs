@@ -1,0 +1,133 @@
+//! Finding a key anew after its handle was lost, and seeing that it is the same one.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cryptoki_sys::*;
+
+use super::PrivateKey;
+use crate::public_key::PublicKey;
+use crate::scheme::{Scheme, Signature};
+use crate::token::Pooled;
+use crate::{Error, SignError};
+
+/// What one handle is known by as long as the sessions last that it was found with.
+pub(super) struct Place {
+    /// One more than the session's, so that 0 is none.
+    epoch: AtomicU64,
+    handle: AtomicU64,
+    /// Of a key whose public key is not known: a signature that it made.
+    made: OnceLock<Made>,
+}
+
+struct Made {
+    scheme: Scheme,
+    input: Vec<u8>,
+    signature: Signature,
+}
+
+/// Longer messages are not remembered.
+const LONGEST: usize = 1 << 14;
+
+impl Place {
+    pub(super) fn new(epoch: u64, handle: CK_OBJECT_HANDLE) -> Self {
+        Self {
+            epoch: AtomicU64::new(epoch + 1),
+            handle: AtomicU64::new(u64::from(handle)),
+            made: OnceLock::new(),
+        }
+    }
+
+    fn get(&self, epoch: u64) -> Option<CK_OBJECT_HANDLE> {
+        // A handle that is newer than the epoch was found anew, and is this key's too.
+        let is_known = self.epoch.load(Ordering::Acquire) == epoch + 1;
+        is_known.then(|| self.handle.load(Ordering::Relaxed) as CK_OBJECT_HANDLE)
+    }
+
+    fn set(&self, epoch: u64, handle: CK_OBJECT_HANDLE) {
+        self.handle.store(u64::from(handle), Ordering::Relaxed);
+        self.epoch.store(epoch + 1, Ordering::Release);
+    }
+}
+
+impl PrivateKey {
+    /// The key's handle for a session. It is forgotten when the token's sessions are lost: another
+    /// key may have it then. So the key is found anew, and has to be the same one.
+    pub(crate) fn handle(&self, session: &Pooled<'_>) -> Result<CK_OBJECT_HANDLE, Error> {
+        let place = &self.inner.place;
+        if let Some(handle) = place.get(session.epoch()) {
+            return Ok(handle);
+        }
+        let handle = self.find_again(session)?;
+        place.set(session.epoch(), handle);
+        Ok(handle)
+    }
+
+    /// The token does not know the handle any more.
+    pub(crate) fn forget_handle(&self) {
+        self.inner.place.epoch.store(0, Ordering::Release);
+    }
+
+    /// Remembers a signature of a key of which no more is known, to know it by.
+    pub(crate) fn has_made(&self, scheme: Scheme, input: &[u8], signature: &Signature) {
+        let made = &self.inner.place.made;
+        if self.public_key().is_none() && input.len() <= LONGEST && made.get().is_none() {
+            let _ = made.set(Made {
+                scheme,
+                input: input.to_vec(),
+                signature: signature.clone(),
+            });
+        }
+    }
+
+    fn find_again(&self, session: &Pooled<'_>) -> Result<CK_OBJECT_HANDLE, Error> {
+        let access = &self.inner.access;
+        let class = CKO_PRIVATE_KEY.to_ne_bytes();
+        let named = |class, with_label: bool| {
+            let mut template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = vec![(CKA_CLASS, class)];
+            if !self.id().is_empty() {
+                template.push((CKA_ID, self.id()));
+            }
+            if with_label && !self.label().is_empty() {
+                template.push((CKA_LABEL, self.label().as_bytes()));
+            }
+            template
+        };
+        let mut shown = Vec::new();
+        let public = CKO_PUBLIC_KEY.to_ne_bytes();
+        for handle in session.find(&named(&public, false), false)? {
+            let read = access.read_public_key(session, handle);
+            shown.extend(read.ok().and_then(|public| public.object));
+        }
+        let certificate = CKO_CERTIFICATE.to_ne_bytes();
+        for handle in session.find(&named(&certificate, false), false)? {
+            let read = access.read_certificate(session, handle);
+            shown.extend(read.ok().and_then(|read| read.object.public_key().ok()));
+        }
+        for handle in session.find(&named(&class, true), false)? {
+            let found = access.read_key(session, handle)?;
+            let own = found.public_key();
+            let candidates = own
+                .into_iter()
+                .chain(shown.iter().filter(|_| own.is_none()));
+            if candidates.into_iter().any(|public| self.is_of(public)) {
+                return Ok(handle);
+            }
+        }
+        Err(Error::Sign {
+            key: self.name(),
+            reason: SignError::KeyGone,
+        })
+    }
+
+    /// Whether this is the key's public key, as far as was known before.
+    fn is_of(&self, public_key: &PublicKey) -> bool {
+        if let Some(own) = self.public_key() {
+            return own == public_key;
+        }
+        self.inner.place.made.get().is_some_and(|made| {
+            let verified = public_key.verify_input(made.scheme, &made.input, &made.signature);
+            verified.is_ok()
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! What goes around every call of a module: its trace in the log, and turns where it takes one call
+//! at a time only.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use log::Level;
+
+/// Where calls are logged, at the level *trace*: the function, what it came to and how long it took.
+/// No argument is, and so no PIN and no document.
+const TARGET: &str = "keyfob::pkcs11";
+
+/// How a module is called.
+#[derive(Default)]
+pub(crate) struct Calls {
+    /// Held during each call of a module that cannot lock by itself.
+    turn: Option<Mutex<()>>,
+}
+
+impl Calls {
+    /// One call at a time, from now on.
+    pub(crate) fn take_turns(&mut self) {
+        self.turn = Some(Mutex::new(()));
+    }
+
+    /// Makes a call.
+    pub(crate) fn make<T, E: Display>(
+        &self,
+        function: &str,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _turn = self
+            .turn
+            .as_ref()
+            .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        if !log::log_enabled!(target: TARGET, Level::Trace) {
+            return call();
+        }
+        let start = Instant::now();
+        let outcome = call();
+        let time = start.elapsed();
+        match &outcome {
+            Ok(_) => log::trace!(target: TARGET, "{function}: CKR_OK in {time:?}"),
+            Err(error) => log::trace!(target: TARGET, "{function}: {error} in {time:?}"),
+        }
+        outcome
+    }
+}

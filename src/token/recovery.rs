@@ -1,0 +1,234 @@
+//! Going on after a token was pulled out, its sessions were lost, or its login was ended by
+//! somebody else.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cryptoki_sys::*;
+
+use super::session::Pooled;
+use super::{Slot, TokenInfo};
+use crate::Error;
+use crate::module::lock;
+use crate::module::raw::Functions;
+
+/// Whether a call goes on without the login of this process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Nothing,
+    Login,
+}
+
+/// What can be done about an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cure {
+    None,
+    /// The token or its sessions are gone: find it anew.
+    FindToken,
+    /// The login has ended: log in again, where that may be done.
+    LogIn,
+    /// The token is full: close what is idle.
+    MakeRoom,
+    /// Another session will do.
+    Anew,
+    /// The object has to be found anew.
+    FindObject,
+}
+
+impl Cure {
+    fn of(error: &Error) -> Self {
+        let Error::Call { code, .. } = error else {
+            return match error {
+                Error::TokenRemoved { .. } => Self::FindToken,
+                _ => Self::None,
+            };
+        };
+        match code.code() as CK_RV {
+            CKR_SESSION_HANDLE_INVALID | CKR_SESSION_CLOSED | CKR_DEVICE_ERROR => Self::FindToken,
+            CKR_USER_NOT_LOGGED_IN => Self::LogIn,
+            CKR_DEVICE_MEMORY | CKR_SESSION_COUNT => Self::MakeRoom,
+            CKR_OPERATION_ACTIVE => Self::Anew,
+            CKR_KEY_HANDLE_INVALID | CKR_OBJECT_HANDLE_INVALID => Self::FindObject,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Whether a session of this state has a user logged in.
+pub(super) fn is_logged_in(state: CK_STATE) -> bool {
+    matches!(state, CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS)
+}
+
+/// Whether no other object of the token can be read either.
+pub(crate) fn is_of_the_session(error: &Error) -> bool {
+    matches!(error, Error::Forked) || Cure::of(error) == Cure::FindToken
+}
+
+impl Slot {
+    /// Makes calls with a session, and once more where the first failed for a reason that could be
+    /// put right.
+    ///
+    /// A PIN is never sent here but the one that was to be kept for this. Whoever has `functions` has
+    /// checked that this process may call the module, before any lock was touched.
+    pub(crate) fn attempt<T>(
+        &self,
+        functions: &Functions,
+        needs: Needs,
+        act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self.try_once(functions, needs, &act) {
+            Ok(done) => Ok(done),
+            Err((error, epoch)) => match self.cure(functions, &error, epoch)? {
+                true => self.once(functions, needs, act),
+                false => Err(error),
+            },
+        }
+    }
+
+    /// The same, not tried again: what is wrong is put right for those who come later.
+    pub(crate) fn once<T>(
+        &self,
+        functions: &Functions,
+        needs: Needs,
+        act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.try_once(functions, needs, &act)
+            .map_err(|(error, epoch)| {
+                match self.cure(functions, &error, epoch) {
+                    // That it was removed says more than what came of it.
+                    Err(removed @ Error::TokenRemoved { .. }) => removed,
+                    _ => error,
+                }
+            })
+    }
+
+    /// An error comes with the epoch that it is of.
+    fn try_once<T>(
+        &self,
+        functions: &Functions,
+        needs: Needs,
+        act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
+    ) -> Result<T, (Error, u64)> {
+        let now = |error| (error, self.pool.epoch());
+        if needs == Needs::Login && self.login_is_doubtful() {
+            self.settle_login(functions).map_err(now)?;
+        }
+        let session = self.session(functions).map_err(now)?;
+        act(&session).map_err(|error| (error, session.epoch()))
+    }
+
+    /// A session that was seen to be alive, for what must not be tried again.
+    pub(super) fn live_session<'a>(
+        &'a self,
+        functions: &'a Functions,
+    ) -> Result<Pooled<'a>, Error> {
+        let session = self.session(functions)?;
+        // A new one is.
+        if !session.is_used() {
+            return Ok(session);
+        }
+        let state = functions.session_state(session.handle());
+        match session.call("C_GetSessionInfo", state) {
+            Ok(_) => Ok(session),
+            Err(error) => {
+                let epoch = session.epoch();
+                drop(session);
+                match self.cure(functions, &error, epoch)? {
+                    true => self.session(functions),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Puts right what gave this error in this epoch. Whether it is worth another try.
+    pub(super) fn cure(
+        &self,
+        functions: &Functions,
+        error: &Error,
+        epoch: u64,
+    ) -> Result<bool, Error> {
+        match Cure::of(error) {
+            Cure::None => return Ok(false),
+            Cure::FindToken => self.find_token(functions, epoch)?,
+            Cure::LogIn => self.doubt_login(),
+            Cure::MakeRoom => self.pool.make_room(),
+            Cure::Anew => {}
+            // An object that nobody sees any more may be hidden.
+            Cure::FindObject => self.doubt_login(),
+        }
+        Ok(true)
+    }
+
+    /// Finds the token again, in whatever slot, unless another thread has done so since. It is
+    /// known by manufacturer, model, serial and label.
+    ///
+    /// Its handles and sessions are no longer believed, nor is the login, unless the login is seen
+    /// to be there: no token keeps that when it is away.
+    fn find_token(&self, functions: &Functions, epoch: u64) -> Result<(), Error> {
+        let _one = lock(&self.search);
+        if self.pool.epoch() != epoch {
+            return Ok(());
+        }
+        self.forget_said();
+        // This is what makes a module look again at what is plugged in.
+        let slots = functions.slots();
+        let here = self.id();
+        let found = slots.as_ref().ok().and_then(|slots| {
+            let others = slots.iter().filter(|slot| **slot != here);
+            let here = slots.iter().filter(|slot| **slot == here);
+            here.chain(others)
+                .copied()
+                .find(|slot| self.is_in(functions, *slot))
+        });
+        if found == Some(here) && self.login_is_seen(functions) {
+            return Ok(());
+        }
+        self.doubt_login();
+        self.pool.renew();
+        slots.map_err(|code| self.error("C_GetSlotList", code))?;
+        match found {
+            None => Err(self.removed()),
+            Some(slot) if slot == here => Ok(()),
+            Some(slot) => self.move_to(slot),
+        }
+    }
+
+    fn login_is_seen(&self, functions: &Functions) -> bool {
+        while let Ok(session) = self.session(functions) {
+            let state = functions.session_state(session.handle());
+            match session.call("C_GetSessionInfo", state) {
+                Ok(state) => return is_logged_in(state),
+                Err(_) if session.is_used() => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// The token was seen in another slot.
+    pub(super) fn has_moved(&self, slot: CK_SLOT_ID) -> Result<(), Error> {
+        let _one = lock(&self.search);
+        self.forget_said();
+        self.doubt_login();
+        self.pool.renew();
+        self.move_to(slot)
+    }
+
+    fn is_in(&self, functions: &Functions, slot: CK_SLOT_ID) -> bool {
+        let info = functions.token_info(slot);
+        info.is_ok_and(|info| TokenInfo::from(&info).is_same_token(self.first_info()))
+    }
+
+    /// Whoever looks in that slot from now on is to share this one's login.
+    fn move_to(&self, slot: CK_SLOT_ID) -> Result<(), Error> {
+        let mut slots = lock(&self.module().loaded()?.slots);
+        slots.remove(&self.id());
+        if let Some(this) = self.this().upgrade() {
+            let this: Arc<dyn std::any::Any + Send + Sync> = this;
+            slots.insert(slot, Arc::downgrade(&this));
+        }
+        self.id.store(u64::from(slot), Ordering::Release);
+        Ok(())
+    }
+}
