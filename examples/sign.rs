@@ -60,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             me.key().cloned().ok_or("the identity has no key")?
         }
     };
-    let key = cli::with_prompt(key);
+    let key = key.with_prompt(cli::prompt());
     let scheme = match arguments.scheme {
         Some(scheme) => scheme,
         None => Scheme::default_for(&key.key_type())

@@ -150,6 +150,16 @@ pub enum Error {
          find the token again in the child"
     )]
     Forked,
+    /// A key cannot be used in TLS.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    #[error("the key {key} cannot be used in TLS: {reason}")]
+    Tls {
+        /// The key's label, and its token.
+        key: String,
+        /// Why.
+        reason: crate::TlsError,
+    },
     /// A signature was not verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),

@@ -27,6 +27,10 @@
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../docs/tls.md")]
+mod tls_guide {}
+
 mod catalog;
 mod cert;
 mod digest;
@@ -45,12 +49,16 @@ mod scheme;
 mod sign;
 #[cfg(test)]
 mod temp_dir;
+#[cfg(feature = "rustls")]
+mod tls;
 mod token;
 mod uri;
 mod verify;
 
 #[cfg(all(feature = "prompt", unix))]
 pub use pin::TerminalPrompt;
+#[cfg(feature = "rustls")]
+pub use tls::{TlsError, TlsKey};
 #[cfg(feature = "pcsc")]
 pub use {
     catalog::card::{CardModel, CardQuirk},

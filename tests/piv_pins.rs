@@ -114,7 +114,7 @@ fn the_pin_of_a_signature_has_its_answers_too() {
     let keys = fob.identities().unwrap();
     let key = keys.iter().filter_map(|one| one.key());
     let mut key = key.filter(|key| key.protection().always_authenticate);
-    let key = key.next().unwrap().clone();
+    let key = key.next_back().unwrap().clone();
     let typing =
         |pin: &'static str| key.with_prompt(Arc::new(move |_: &PinRequest| Ok(Pin::from(pin))));
     sign(&typing(PIN)).unwrap();

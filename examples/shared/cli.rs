@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use keyfob::{
-    Certificate, Discovery, Identities, Identity, Pin, PrivateKey, SelectionError, TerminalPrompt,
+    Certificate, Discovery, Identities, Identity, Pin, PinPrompt, SelectionError, TerminalPrompt,
     Token, Unlocked, Uri,
 };
 
@@ -30,11 +30,11 @@ pub fn unlock(token: &Token) -> Result<Unlocked> {
     })
 }
 
-/// The key, with somebody to ask where it wants its PIN each time.
-pub fn with_prompt(key: PrivateKey) -> PrivateKey {
+/// Who is asked where a key wants its PIN each time.
+pub fn prompt() -> Arc<dyn PinPrompt> {
     match std::env::var_os("KEYFOB_PIN") {
-        Some(_) => key.with_prompt(Arc::new(|_: &_| Pin::from_env("KEYFOB_PIN"))),
-        None => key.with_prompt(Arc::new(TerminalPrompt::new())),
+        Some(_) => Arc::new(|_: &_| Pin::from_env("KEYFOB_PIN")),
+        None => Arc::new(TerminalPrompt::new()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::module::raw::Functions;
 use crate::module::{Module, ReturnCode, lock};
 #[cfg(feature = "pcsc")]
-use crate::reader::Asker;
+use crate::{module::text, reader::Asker};
 
 /// How long the state of a PIN is taken to be as it was read: a program that finds a token and
 /// unlocks it at once does not ask twice. What this process does to the token counts at once.
@@ -207,6 +207,11 @@ impl Slot {
         }
         let place = self.place()?;
         let model = place.model.as_ref()?;
+        // The token may have been put into another reader since that place was seen.
+        let slot = self.functions().ok()?.slot_info(self.id()).ok()?;
+        if !place.is(&text(&slot.slotDescription)) {
+            return None;
+        }
         let question = model.tries_question(&info.manufacturer)?;
         self.asker.tries_left(&place.reader, model, question)
     }

@@ -320,7 +320,6 @@ impl Leaf {
 
     /// The certificate's DER.
     pub fn issue(self, spki: &[u8]) -> Vec<u8> {
-        let ca = SigningKey::from_slice(&[7; 32]).expect("seven is a scalar");
         let time = |seconds| {
             let time = UtcTime::from_unix_duration(Duration::from_secs(seconds));
             Time::UtcTime(time.expect("before 2050"))
@@ -331,7 +330,7 @@ impl Leaf {
         let builder = CertificateBuilder::new(self, serial, validity, spki);
         builder
             .expect("a builder")
-            .build::<_, DerSignature>(&ca)
+            .build::<_, DerSignature>(&ca_key())
             .expect("a certificate")
             .to_der()
             .expect("its DER")
@@ -340,7 +339,7 @@ impl Leaf {
 
 impl BuilderProfile for Leaf {
     fn get_issuer(&self, _: &Name) -> Name {
-        Name::from_str("CN=keyfob test CA").expect("a name")
+        Name::from_str(CA).expect("a name")
     }
 
     fn get_subject(&self) -> Name {
@@ -359,6 +358,20 @@ impl BuilderProfile for Leaf {
             .map(|usage| usage.to_extension(tbs.subject(), &[]))
             .collect::<Result<_, _>>()?)
     }
+}
+
+/// The certificate of the tests' CA.
+pub fn ca() -> Vec<u8> {
+    let mut certificate = Leaf::new(CA);
+    certificate.usage = Some(KeyUsages::KeyCertSign);
+    let spki = ca_key().verifying_key().to_public_key_der();
+    certificate.issue(spki.expect("an EC key has an SPKI").as_bytes())
+}
+
+const CA: &str = "CN=keyfob test CA";
+
+fn ca_key() -> SigningKey {
+    SigningKey::from_slice(&[7; 32]).expect("seven is a scalar")
 }
 
 /// Runs a program, which must succeed, and returns what it printed.
