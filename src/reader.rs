@@ -50,6 +50,16 @@ pub(crate) fn readers_at_a_glance() -> Result<Vec<Reader>, ReaderError> {
     Ok(seen.iter().map(Reader::seen).collect())
 }
 
+/// How many insertions and removals the service has counted for a reader, modulo 65536. `None`
+/// where it cannot be asked; always 0 where it does not count.
+pub(crate) fn insertions(reader: &str) -> Option<u16> {
+    let mut seen = [Seen::unaware(std::ffi::CString::new(reader).ok()?)];
+    let context = service::establish().ok()?;
+    service::status_change(&context, Duration::ZERO, &mut seen).ok()?;
+    let [seen] = seen;
+    Some(seen.count)
+}
+
 /// How often readers are looked at again whose list changed meanwhile.
 const LOOKS: usize = 10;
 
@@ -87,6 +97,7 @@ pub struct Reader {
     serial: Option<String>,
     state: ReaderState,
     card: Option<Card>,
+    insertions: u16,
 }
 
 impl Reader {
@@ -107,6 +118,7 @@ impl Reader {
             vendor: None,
             serial: None,
             state: ReaderState::of(seen.state),
+            insertions: seen.count,
             card: seen
                 .has(State::PRESENT)
                 .then(|| Card::new(&seen.atr, &name)),
@@ -128,6 +140,10 @@ impl Reader {
     /// Its serial number, where its driver tells.
     pub fn serial(&self) -> Option<&str> {
         self.serial.as_deref()
+    }
+
+    pub(crate) fn insertions(&self) -> u16 {
+        self.insertions
     }
 
     /// Whether there is a card in it that can be used.

@@ -170,6 +170,7 @@ impl PrivateKey {
         };
         let slot = self.slot();
         let (pin, request) = slot.ask_for_signature(prompt.as_ref(), self.label())?;
+        slot.see_card(functions)?;
         let _alone = slot.alone();
         slot.once(functions, self.needs(), |session| {
             self.begin(session, scheme)?;

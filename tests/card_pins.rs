@@ -228,3 +228,30 @@ fn a_card_that_is_not_known_to_tell_is_not_asked() {
     let exchanges = card.exchanges();
     assert!(exchanges.iter().all(|(command, _)| command[1] != 0x20));
 }
+
+/// A PIN is for the card that it was given for. OpenSC takes another one of the same kind, in the
+/// same reader, for the first.
+#[test]
+fn another_card_in_its_place_gets_no_pin() {
+    let pcscd = Pcscd::start();
+    let one = Rutoken::initialised(&pcscd);
+    let mut another = Rutoken::blank();
+    another.serial = [1, 2, 3, 4];
+    let another = another.initialise(&pcscd);
+    let card = Inserted::new(&pcscd, READER, one);
+    let token = token();
+    let one = card.remove();
+    let card = Inserted::new(&pcscd, READER, another);
+    for _ in 0..2 {
+        let refused = token.unlock(&PIN.into()).unwrap_err();
+        assert!(matches!(refused, Error::TokenRemoved { .. }), "{refused:?}");
+    }
+    let exchanges = card.exchanges();
+    let pins = exchanges
+        .iter()
+        .filter(|(command, _)| command.get(1) == Some(&0x20) && command.len() > 5);
+    assert_eq!(pins.count(), 0);
+    card.remove();
+    let _card = Inserted::new(&pcscd, READER, one);
+    token.unlock(&PIN.into()).unwrap();
+}

@@ -76,6 +76,7 @@ fn place(reader: &Reader) -> Place {
     Place {
         reader: reader.name().to_owned(),
         model: reader.card().and_then(|card| card.model().cloned()),
+        insertions: reader.insertions(),
     }
 }
 
@@ -206,6 +207,7 @@ mod tests {
         Place {
             reader: "a reader".to_owned(),
             model,
+            insertions: 0,
         }
     }
 

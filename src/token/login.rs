@@ -177,6 +177,7 @@ impl Token {
         }
         let answer = ask(request.clone()).map_err(|reason| slot.pin_error(reason))?;
         let pin = answer.pin();
+        slot.see_card(functions)?;
         let session = slot.live_session(functions)?;
         slot.present(&session, UserType::User, pin, &request)?;
         drop(session);

@@ -9,6 +9,7 @@ use super::Slot;
 #[cfg(feature = "pcsc")]
 use crate::CardModel;
 use crate::Error;
+use crate::module::raw::Functions;
 use crate::module::{lock, users_of_reader};
 
 /// A reader with a card in it, as PC/SC names them.
@@ -18,6 +19,9 @@ pub(crate) struct Place {
     /// What the card is, where that is known.
     #[cfg(feature = "pcsc")]
     pub(crate) model: Option<CardModel>,
+    /// How many insertions and removals there had been in the reader.
+    #[cfg(feature = "pcsc")]
+    pub(crate) insertions: u16,
 }
 
 /// The length of `CK_SLOT_INFO.slotDescription`, in bytes.
@@ -43,6 +47,24 @@ impl Place {
 }
 
 impl Slot {
+    /// Sees that the card is the one that was found, where PC/SC has counted that one was put in
+    /// since: OpenSC takes another of the same kind for the first until it is asked for its slots.
+    pub(crate) fn see_card(&self, functions: &Functions) -> Result<(), Error> {
+        #[cfg(feature = "pcsc")]
+        if let Some(place) = self.place()
+            && let Some(insertions) = crate::reader::insertions(&place.reader)
+            && insertions != place.insertions
+        {
+            self.find_token(functions, self.pool.epoch())?;
+            self.set_place(Place {
+                insertions,
+                ..(*place).clone()
+            });
+        }
+        let _ = functions;
+        Ok(())
+    }
+
     /// Takes the card for this slot's module. The session that is to be opened with it is counted
     /// already, so that no other module takes the card in between.
     ///
@@ -87,6 +109,8 @@ mod tests {
             reader: reader.to_owned(),
             #[cfg(feature = "pcsc")]
             model: None,
+            #[cfg(feature = "pcsc")]
+            insertions: 0,
         };
         let rutoken = place("Aktiv Rutoken ECP 00 00");
         assert!(rutoken.is("Aktiv Rutoken ECP 00 00"));

@@ -165,7 +165,7 @@ impl Slot {
     ///
     /// Its handles and sessions are no longer believed, nor is the login, unless the login is seen
     /// to be there: no token keeps that when it is away.
-    fn find_token(&self, functions: &Functions, epoch: u64) -> Result<(), Error> {
+    pub(super) fn find_token(&self, functions: &Functions, epoch: u64) -> Result<(), Error> {
         let _one = lock(&self.search);
         if self.pool.epoch() != epoch {
             return Ok(());

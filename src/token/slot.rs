@@ -119,6 +119,11 @@ impl Slot {
         lock(&self.place).clone()
     }
 
+    #[cfg(feature = "pcsc")]
+    pub(super) fn set_place(&self, place: Place) {
+        *lock(&self.place) = Some(Arc::new(place));
+    }
+
     /// Whether the slot has this token still, or a twin of it.
     fn is_at_its_place(&self) -> bool {
         let info = self.functions().ok();

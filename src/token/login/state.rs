@@ -149,6 +149,7 @@ impl Slot {
             };
             log::debug!("{}: logging in again", self.name());
             let request = self.request(&self.token_info()?, PinPurpose::Unlock);
+            self.see_card(functions)?;
             let session = self.live_session(functions)?;
             match self.present(&session, UserType::User, &pin, &request) {
                 // By the host program, meanwhile.
