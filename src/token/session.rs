@@ -37,6 +37,8 @@ struct State {
     /// Counts how often all of them were lost. What was opened before is none of this pool's.
     epoch: u64,
     patience: Duration,
+    /// How many wait for one. To wake nobody costs a system call.
+    waiting: usize,
 }
 
 impl Pool {
@@ -49,6 +51,7 @@ impl Pool {
                 limit,
                 epoch: 0,
                 patience: PATIENCE,
+                waiting: 0,
             }),
             changed: Condvar::new(),
         }
@@ -56,7 +59,6 @@ impl Pool {
 
     pub(super) fn set_patience(&self, patience: Duration) {
         lock(&self.state).patience = patience;
-        self.changed.notify_all();
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -69,7 +71,7 @@ impl Pool {
         state.epoch += 1;
         state.open = 0;
         let lost = std::mem::take(&mut state.idle);
-        self.changed.notify_all();
+        self.wake(&state);
         drop(state);
         // The module may only have said that they are.
         lost.into_iter().for_each(|one| self.end(one));
@@ -82,7 +84,7 @@ impl Pool {
         let surplus = state.idle.len().saturating_sub(kept);
         let surplus: Vec<_> = state.idle.drain(..surplus).collect();
         state.open -= surplus.len();
-        self.changed.notify_all();
+        self.wake(&state);
         drop(state);
         surplus.into_iter().for_each(|one| self.end(one));
     }
@@ -114,9 +116,18 @@ impl Pool {
         }
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+        state.waiting += 1;
         let woken = self.changed.wait_timeout(state, time);
-        woken.unwrap_or_else(PoisonError::into_inner).0
+        let (mut state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    fn wake(&self, state: &State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -153,7 +164,7 @@ impl Slot {
                     Err(error) => {
                         if !is_new {
                             state.open -= 1;
-                            self.pool.changed.notify_one();
+                            self.pool.wake(&state);
                         }
                         // The token, which others use too, takes fewer than it has said: they
                         // are shared.
@@ -301,7 +312,7 @@ impl Drop for Pooled<'_> {
         match self.health.get() {
             Health::Good if state.idle.len() < KEPT => {
                 state.idle.push(session);
-                pool.changed.notify_one();
+                pool.wake(&state);
                 return;
             }
             // Closing the only session would be a logout: another is opened first. Under the
@@ -312,7 +323,7 @@ impl Drop for Pooled<'_> {
             },
             _ => state.open -= 1,
         }
-        pool.changed.notify_one();
+        pool.wake(&state);
         drop(state);
         pool.end(session);
     }
