@@ -230,6 +230,46 @@ fn a_kept_pin_that_is_refused_is_not_sent_again() {
     signs(&me);
 }
 
+/// Nor one that was sent, and of which nobody knows what became of it.
+#[test]
+fn a_kept_pin_is_sent_once_whatever_comes_of_it() {
+    let (_bench, fault) = bench();
+    for code in [
+        CKR_DEVICE_ERROR,
+        CKR_SESSION_HANDLE_INVALID,
+        CKR_GENERAL_ERROR,
+    ] {
+        fault.reset();
+        let token = token();
+        let me = unlock(&token, &kept());
+        let slot = fault.slot_of("removal");
+        fault.token(slot).remove();
+        fault.token(slot).insert();
+        fault.fail("C_Login").nth(1).with(code);
+        me.sign(SCHEME, b"message").unwrap_err();
+        assert_eq!(fault.count("C_Login"), 2, "{code:#x}");
+        is_locked(&me);
+        assert_eq!(fault.count("C_Login"), 2, "{code:#x}");
+        token.unlock(&PIN.into()).unwrap();
+        signs(&me);
+    }
+}
+
+/// What fails before it is sent costs it nothing.
+#[test]
+fn a_kept_pin_is_still_there_after_another_failure() {
+    let (_bench, fault) = bench();
+    let me = unlock(&token(), &kept());
+    let slot = fault.slot_of("removal");
+    fault.token(slot).remove();
+    fault.token(slot).insert();
+    fault.fail("C_GetTokenInfo").with(CKR_GENERAL_ERROR);
+    me.sign(SCHEME, b"message").unwrap_err();
+    fault.clear_rules();
+    signs(&me);
+    assert_eq!(fault.count("C_Login"), 2);
+}
+
 /// A kept PIN is not for the last try.
 #[test]
 fn a_kept_pin_spends_no_last_try() {

@@ -169,7 +169,15 @@ impl Identities {
             true => SelectionError::NoneWhileLocked,
             false => SelectionError::None,
         };
-        Error::exactly_one(self.identities, "an identity", none, |identity| {
+        // An empty answer often has its reason among the problems.
+        let wanted = match self.problems.as_slice() {
+            problems @ [_, ..] if self.identities.is_empty() => {
+                let problems: Vec<_> = problems.iter().map(Error::to_string).collect();
+                format!("an identity (on the way: {})", problems.join("; "))
+            }
+            _ => "an identity".to_owned(),
+        };
+        Error::exactly_one(self.identities, wanted, none, |identity| {
             let mut text = identity.uri().to_string();
             if let Some(certificate) = identity.certificate() {
                 // Writing to a string does not fail.

@@ -93,16 +93,26 @@ impl PrivateKey {
             }
             template
         };
+        let mut failed = None;
+        let mut readable = |read: Result<Option<PublicKey>, Error>| {
+            read.unwrap_or_else(|error| {
+                // One that makes no sense is not this key's.
+                if !matches!(error, Error::Object { .. }) {
+                    failed = Some(error);
+                }
+                None
+            })
+        };
         let mut shown = Vec::new();
         let public = CKO_PUBLIC_KEY.to_ne_bytes();
         for handle in session.find(&named(&public, false), false)? {
             let read = access.read_public_key(session, handle);
-            shown.extend(read.ok().and_then(|public| public.object));
+            shown.extend(readable(read.map(|public| public.object)));
         }
         let certificate = CKO_CERTIFICATE.to_ne_bytes();
         for handle in session.find(&named(&certificate, false), false)? {
             let read = access.read_certificate(session, handle);
-            shown.extend(read.ok().and_then(|read| read.object.public_key().ok()));
+            shown.extend(readable(read.map(|read| read.object.public_key().ok())));
         }
         for handle in session.find(&named(&class, true), false)? {
             let found = access.read_key(session, handle)?;
@@ -114,10 +124,10 @@ impl PrivateKey {
                 return Ok(handle);
             }
         }
-        Err(Error::Sign {
+        Err(failed.unwrap_or_else(|| Error::Sign {
             key: self.name(),
             reason: SignError::KeyGone,
-        })
+        }))
     }
 
     /// Whether this is the key's public key, as far as was known before.

@@ -271,6 +271,12 @@ impl Functions {
             outcome => outcome.err(),
         };
         let mut values = buffers.values();
+        // None is too long for its room: the module has written nothing.
+        if let Some(code) = code.filter(|code| code.is(CKR_BUFFER_TOO_SMALL))
+            && values.iter().all(Option::is_some)
+        {
+            return Err(code);
+        }
         // Where one attribute is too long and another unknown, a module may name either reason.
         let too_long = code.is_some_and(|code| {
             let mut read = wanted.iter().zip(&values);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use cryptoki_sys::*;
 
-use super::session::Pooled;
+use super::session::{KEPT, Pooled};
 use super::{Slot, TokenInfo};
 use crate::Error;
 use crate::module::lock;
@@ -54,6 +54,14 @@ impl Cure {
     }
 }
 
+struct Failed {
+    error: Error,
+    /// That it is of.
+    epoch: u64,
+    /// In seeing to the login, which tries again by itself what may be: a PIN may have been sent.
+    in_login: bool,
+}
+
 /// Whether a session of this state has a user logged in.
 pub(super) fn is_logged_in(state: CK_STATE) -> bool {
     matches!(state, CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS)
@@ -78,9 +86,9 @@ impl Slot {
     ) -> Result<T, Error> {
         match self.try_once(functions, needs, &act) {
             Ok(done) => Ok(done),
-            Err((error, epoch)) => match self.cure(functions, &error, epoch)? {
-                true => self.once(functions, needs, act),
-                false => Err(error),
+            Err(failed) => match self.cure(functions, &failed.error, failed.epoch)? {
+                true if !failed.in_login => self.once(functions, needs, act),
+                _ => Err(failed.error),
             },
         }
     }
@@ -93,7 +101,7 @@ impl Slot {
         act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.try_once(functions, needs, &act)
-            .map_err(|(error, epoch)| {
+            .map_err(|Failed { error, epoch, .. }| {
                 match self.cure(functions, &error, epoch) {
                     // That it was removed says more than what came of it.
                     Err(removed @ Error::TokenRemoved { .. }) => removed,
@@ -102,19 +110,26 @@ impl Slot {
             })
     }
 
-    /// An error comes with the epoch that it is of.
     fn try_once<T>(
         &self,
         functions: &Functions,
         needs: Needs,
         act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
-    ) -> Result<T, (Error, u64)> {
-        let now = |error| (error, self.pool.epoch());
+    ) -> Result<T, Failed> {
+        let failed = |error, epoch, in_login| Failed {
+            error,
+            epoch,
+            in_login,
+        };
+        let now = || self.pool.epoch();
         if needs == Needs::Login && self.login_is_doubtful() {
-            self.settle_login(functions).map_err(now)?;
+            self.settle_login(functions)
+                .map_err(|error| failed(error, now(), true))?;
         }
-        let session = self.session(functions).map_err(now)?;
-        act(&session).map_err(|error| (error, session.epoch()))
+        let session = self
+            .session(functions)
+            .map_err(|error| failed(error, now(), false))?;
+        act(&session).map_err(|error| failed(error, session.epoch(), false))
     }
 
     /// A session that was seen to be alive, for what must not be tried again.
@@ -195,7 +210,11 @@ impl Slot {
     }
 
     fn login_is_seen(&self, functions: &Functions) -> bool {
-        while let Ok(session) = self.session(functions) {
+        // Not for ever: in the place of a session that is lost, another is opened.
+        for _ in 0..=KEPT {
+            let Ok(session) = self.session(functions) else {
+                return false;
+            };
             let state = functions.session_state(session.handle());
             match session.call("C_GetSessionInfo", state) {
                 Ok(state) => return is_logged_in(state),

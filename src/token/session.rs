@@ -12,7 +12,7 @@ use crate::module::raw::Functions;
 use crate::module::{Module, ReturnCode, lock};
 
 /// Idle sessions kept for the next call; more are closed.
-const KEPT: usize = 16;
+pub(super) const KEPT: usize = 16;
 
 /// How long one waits for a session where the token allows no more of them, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);

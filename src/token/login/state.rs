@@ -140,17 +140,18 @@ impl Slot {
             return Ok(());
         }
         if !state.is_whose(Whose::Nobody) && !self.is_logged_in(functions)? {
-            let current = state.current.as_mut();
-            // Taken out: a PIN that is refused is not sent again.
-            let Some(pin) = current.and_then(|current| current.kept.take()) else {
-                return Err(Error::NotUnlocked {
-                    token: self.name().to_owned(),
-                });
+            let not_unlocked = || Error::NotUnlocked {
+                token: self.name().to_owned(),
             };
+            let current = state.current.as_mut();
+            let current = current.filter(|current| current.kept.is_some());
+            let current = current.ok_or_else(not_unlocked)?;
             log::debug!("{}: logging in again", self.name());
             let request = self.request(&self.token_info()?, PinPurpose::Unlock);
             self.see_card(functions)?;
             let session = self.live_session(functions)?;
+            // Taken out only now, and before it is sent: a PIN that is refused is not sent again.
+            let pin = current.kept.take().ok_or_else(not_unlocked)?;
             match self.present(&session, UserType::User, &pin, &request) {
                 // By the host program, meanwhile.
                 Err(Error::Pin {
@@ -159,18 +160,18 @@ impl Slot {
                 })
                 | Ok(()) => {}
                 Err(error) => {
-                    // Where the token has not even looked at it, it may be right.
-                    if !matches!(error, Error::Pin { .. })
-                        && let Some(current) = &mut state.current
-                    {
+                    // Nor one that was sent, and of which nobody knows whether a try was spent.
+                    let was_sent = match &error {
+                        Error::Call { function, .. } => *function == "C_Login",
+                        other => matches!(other, Error::Pin { .. }),
+                    };
+                    if !was_sent {
                         current.kept = Some(pin);
                     }
                     return Err(error);
                 }
             }
-            if let Some(current) = &mut state.current {
-                current.kept = Some(pin);
-            }
+            current.kept = Some(pin);
         }
         self.trust_login();
         Ok(())
