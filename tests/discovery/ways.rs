@@ -164,6 +164,34 @@ fn threads_do_not_use_two_modules_at_once() {
     assert!(refused.into_inner() > 0, "they never met");
 }
 
+/// The module does not notice that the card was exchanged, and what the token said of itself is so
+/// recent that it is still believed; but the reader has counted.
+#[test]
+fn a_card_that_was_exchanged_gets_no_pin() {
+    let bench = SoftHsm::start();
+    bench.token("ways", |token| token.identity(Kind::P256, "p256", &[1]));
+    let (pcscd, fault) = (Pcscd::start(), Fault::load());
+    for _ in 0..20 {
+        fault.reset();
+        describe(&fault, "ways", Reader::First);
+        let card = Inserted::new(&pcscd, Reader::First, card_of(ACME));
+        let search = Search::new().named_only().module(fault.file());
+        let token = search.run().unwrap().select("ways").unwrap();
+        assert_eq!(token.reader(), Some(Reader::First.name()));
+        let start = Instant::now();
+        card.remove();
+        let _another = Inserted::new(&pcscd, Reader::First, card_of(ACME));
+        fault.tokens().text("serial", b"another");
+        let refused = token.unlock(&PIN.into()).unwrap_err();
+        assert!(matches!(refused, Error::TokenRemoved { .. }), "{refused:?}");
+        assert_eq!(fault.count("C_Login"), 0);
+        if start.elapsed() < Duration::from_millis(900) {
+            return;
+        }
+    }
+    panic!("no exchange was quick enough");
+}
+
 /// Two readers with the same cards are two tokens, and do not hinder each other.
 #[test]
 fn another_reader_is_another_card() {

@@ -1,0 +1,36 @@
+//! Ends a test that hangs, and says where.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use std::{process, thread};
+
+/// Longer than any step takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks on as long as it lives.
+pub struct Watchdog(Sender<String>);
+
+impl Watchdog {
+    pub fn start() -> Self {
+        let (announce, announced) = channel::<String>();
+        thread::spawn(move || {
+            let mut step = "the beginning".to_owned();
+            loop {
+                match announced.recv_timeout(PATIENCE) {
+                    Ok(next) => step = next,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        eprintln!("it hangs: {step}");
+                        process::abort();
+                    }
+                }
+            }
+        });
+        Self(announce)
+    }
+
+    /// The next step begins.
+    pub fn at(&self, step: impl ToString) {
+        self.0.send(step.to_string()).expect("it is listening");
+    }
+}
