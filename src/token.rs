@@ -7,7 +7,7 @@ mod recovery;
 mod session;
 mod slot;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fmt, iter};
 
 pub use info::TokenFlags;
@@ -39,6 +39,8 @@ use crate::uri::{ObjectType, Uri};
 pub struct Token {
     slot: Arc<Slot>,
     info: Arc<TokenInfo>,
+    /// What the card itself said, once it was asked.
+    tries: Arc<OnceLock<Option<u8>>>,
     origin: Origin,
     place: Option<Arc<Place>>,
     other_ways: Arc<[Token]>,
@@ -67,8 +69,10 @@ impl Token {
             }),
         };
         let slot = Slot::of(module, slot, &info, place.cloned())?;
+        slot.was_found(&info);
         Ok(Self {
-            info: Arc::new(slot.has_said(info)),
+            info: Arc::new(info),
+            tries: Arc::default(),
             slot,
             origin,
             place: place.cloned(),
@@ -106,7 +110,7 @@ impl Token {
     ///
     /// Some modules (OpenSC) show nothing of it until a login has failed in this process. For the
     /// models that tell by themselves (Rutoken ECP, and PIV on a YubiKey, Nitrokey 3 or PIV card)
-    /// the card is asked instead, through the smart card service, which spends no try and disturbs
+    /// the card is asked instead, when this is called first, through the smart card service, which spends no try and disturbs
     /// no login. Otherwise that is [`PinState::Unknown`], never [`PinState::Normal`].
     ///
     /// # Example
@@ -122,7 +126,16 @@ impl Token {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn pin_state(&self) -> PinState {
-        self.info.pin_state(self.slot.module().path())
+        let module = self.slot.module().path();
+        if self.info.tries.is_some() || !self.slot.asks_card(&self.info) {
+            return self.info.pin_state(module);
+        }
+        let ask = || self.slot.tries_left_by_card(&self.info);
+        let info = TokenInfo {
+            tries: *self.tries.get_or_init(ask),
+            ..(*self.info).clone()
+        };
+        info.pin_state(module)
     }
 
     /// The lengths of a PIN that the token takes, in bytes: fewest and most. `None` where what it
@@ -228,7 +241,9 @@ impl Token {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn refresh(&mut self) -> Result<(), Error> {
-        self.info = Arc::new(self.slot.token_info()?);
+        let info = self.slot.token_info()?;
+        self.tries = Arc::new(OnceLock::from(info.tries));
+        self.info = Arc::new(info);
         Ok(())
     }
 

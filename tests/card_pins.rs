@@ -82,6 +82,7 @@ fn tries_that_another_process_has_spent_are_seen() {
     let card = Inserted::new(&pcscd, READER, Rutoken::initialised(&pcscd));
     let facts = facts(&card);
     let mut token = token();
+    assert_eq!(token.pin_state(), PinState::TriesLeft(5));
     for _ in 0..4 {
         let attempt = By::NewProcesses.attempt(&mut None, WRONG, false);
         assert!(attempt.answer.starts_with("Incorrect"), "{attempt:?}");
@@ -133,10 +134,10 @@ fn a_card_that_its_module_has_for_itself_does_not_hang() {
         let before = card.exchanges().len();
         run(program.env("OPENSC_CONF", &configuration.0).env(HERE, ""));
         assert_eq!(facts(&card).left(), 5);
-        // At first and at last: what nobody waited for any longer was not sent.
+        // At first, before the PIN and at last: what nobody waited for any longer was not sent.
         let sent = card.exchanges().split_off(before);
         let asked = sent.iter().filter(|one| one.0 == [0x00, 0x20, 0x00, 0x02]);
-        assert_eq!(asked.count(), 2, "{sent:02x?}");
+        assert_eq!(asked.count(), 3, "{sent:02x?}");
         return;
     }
     let mut token = token();

@@ -203,10 +203,31 @@ impl Slot {
         info
     }
 
+    /// Whether the card itself is asked for the tries left.
+    pub(super) fn asks_card(&self, info: &TokenInfo) -> bool {
+        #[cfg(feature = "pcsc")]
+        return info.flags.login_required()
+            && info.hides_pin_flags(self.module.path())
+            && self.place().is_some_and(|place| {
+                let model = place.model.as_ref();
+                model.is_some_and(|model| model.tries_question(&info.manufacturer).is_some())
+            });
+        #[cfg(not(feature = "pcsc"))]
+        return matches!(info, TokenInfo { tries: Some(_), .. });
+    }
+
+    /// What the token has just said when it was found. Its card is asked when somebody wants to know:
+    /// who only looks what is there shall not wait for it.
+    pub(super) fn was_found(&self, info: &TokenInfo) {
+        if !self.asks_card(info) {
+            *lock(&self.said) = Some((Instant::now(), info.clone()));
+        }
+    }
+
     /// The tries left, of the card itself: where the module does not show them, and the card is of
     /// a model that tells.
     #[cfg(feature = "pcsc")]
-    fn tries_left_by_card(&self, info: &TokenInfo) -> Option<u8> {
+    pub(super) fn tries_left_by_card(&self, info: &TokenInfo) -> Option<u8> {
         if !info.flags.login_required() || !info.hides_pin_flags(self.module.path()) {
             return None;
         }
@@ -222,7 +243,7 @@ impl Slot {
     }
 
     #[cfg(not(feature = "pcsc"))]
-    fn tries_left_by_card(&self, _: &TokenInfo) -> Option<u8> {
+    pub(super) fn tries_left_by_card(&self, _: &TokenInfo) -> Option<u8> {
         None
     }
 
