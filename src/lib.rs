@@ -47,6 +47,7 @@ mod public_key;
 mod reader;
 mod scheme;
 mod sign;
+mod sync;
 #[cfg(test)]
 mod temp_dir;
 #[cfg(feature = "rustls")]

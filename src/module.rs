@@ -3,6 +3,7 @@
 mod calls;
 pub(crate) mod image;
 mod inherited;
+mod life;
 pub(crate) mod locate;
 pub(crate) mod p11_kit;
 pub(crate) mod raw;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 
 use cryptoki_sys::CK_SLOT_ID;
 
+pub(crate) use life::Alive;
 pub use locate::{LocateError, Origin};
-pub(crate) use registry::{Loaded, lock, users_of_reader};
+pub(crate) use registry::{Loaded, users_of_reader};
 pub use return_code::ReturnCode;
 
 use crate::Error;
@@ -77,12 +79,7 @@ impl Module {
     }
 
     pub(crate) fn slots_with_token(&self) -> Result<Vec<CK_SLOT_ID>, Error> {
-        let loaded = self.loaded()?;
-        let slots = match loaded.is_fresh() {
-            true => loaded.functions().first_slots(),
-            false => loaded.functions().slots(),
-        };
-        self.call("C_GetSlotList", slots)
+        self.call("C_GetSlotList", self.loaded()?.slots())
     }
 
     /// The loaded library, where this process may call it.

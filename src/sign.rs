@@ -156,8 +156,8 @@ impl PrivateKey {
         Ok(signature)
     }
 
-    /// A key that wants its PIN each time: the person is asked first, then the token is held
-    /// alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
+    /// A key that wants its PIN each time: what was lost is put right first, and the person is asked.
+    /// Then the token is held alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
     /// Nothing of it is tried again.
     fn sign_alone(
         &self,
@@ -169,6 +169,10 @@ impl PrivateKey {
             return Err(self.sign_error(SignError::PromptNeeded));
         };
         let slot = self.slot();
+        {
+            let _together = slot.together();
+            slot.make_ready(functions, self.needs(), |session| self.handle(session))?;
+        }
         let (pin, request) = slot.ask_for_signature(prompt.as_ref(), self.label())?;
         slot.see_card(functions)?;
         let _alone = slot.alone();

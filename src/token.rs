@@ -3,6 +3,7 @@
 mod info;
 mod login;
 mod place;
+mod pool;
 mod recovery;
 mod session;
 mod slot;

@@ -1,6 +1,8 @@
 //! A token that is pulled out and plugged in again, and logins and sessions that are lost otherwise:
 //! what came from it before goes on.
 
+#[path = "removal/daemon.rs"]
+mod daemon;
 #[path = "support/fault.rs"]
 mod fault;
 #[path = "removal/handles.rs"]
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 use fault::Fault;
-use keyfob::{Error, Identity, Pin, PinError, Scheme, Search, Token};
+use keyfob::{Discovery, Error, Identity, Pin, PinError, Scheme, Search, Token};
 use softhsm::{Kind, PIN, SoftHsm};
 
 const SCHEME: Scheme = Scheme::EcdsaP256Sha256;
@@ -28,9 +30,13 @@ fn bench() -> (SoftHsm, Fault) {
     (bench, Fault::load())
 }
 
-fn token() -> Token {
+fn found() -> Discovery {
     let search = Search::new().module(Fault::path()).named_only();
-    search.run().unwrap().select("removal").unwrap()
+    search.run().unwrap()
+}
+
+fn token() -> Token {
+    found().select("removal").unwrap()
 }
 
 fn unlock(token: &Token, pin: &Pin) -> Identity {

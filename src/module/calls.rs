@@ -2,7 +2,7 @@
 //! at a time only.
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use log::Level;
@@ -15,13 +15,13 @@ const TARGET: &str = "keyfob::pkcs11";
 #[derive(Default)]
 pub(crate) struct Calls {
     /// Held during each call of a module that cannot lock by itself.
-    turn: Option<Mutex<()>>,
+    turn: OnceLock<Mutex<()>>,
 }
 
 impl Calls {
     /// One call at a time, from now on.
-    pub(crate) fn take_turns(&mut self) {
-        self.turn = Some(Mutex::new(()));
+    pub(super) fn take_turns(&self) {
+        self.turn.get_or_init(Mutex::default);
     }
 
     /// Makes a call.
@@ -32,7 +32,7 @@ impl Calls {
     ) -> Result<T, E> {
         let _turn = self
             .turn
-            .as_ref()
+            .get()
             .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         if !log::log_enabled!(target: TARGET, Level::Trace) {
             return call();

@@ -1,5 +1,5 @@
-//! The PKCS#11 calls that `cryptoki` cannot make as they are needed here, and those whose answers
-//! must be read without trust. The only unsafe code of the library.
+//! The calls of a module, each made by one function list, and their answers, read without trust. The
+//! only unsafe code of the library.
 //!
 //! Two invariants hold for every call below:
 //!
@@ -11,22 +11,22 @@
 #![allow(unsafe_code)]
 
 mod attributes;
+mod objects;
 
 use std::path::Path;
 use std::ptr;
 
+use cryptoki::context::{CInitializeArgs, CInitializeFlags};
+use cryptoki::session::UserType;
+use cryptoki::types::RawAuthPin;
 use cryptoki_sys::*;
+use secrecy::ExposeSecret;
 
 use super::ReturnCode;
 use super::calls::Calls;
-use attributes::{AttributeBuffers, accept_partial, has_any_length, is_partial, may_answer_singly};
+use super::life::Life;
+use attributes::AttributeBuffers;
 
-/// No token holds as many objects; a module that says so is broken.
-const MAX_OBJECTS: usize = 100_000;
-/// How many handles one `C_FindObjects` is asked for.
-const FIND_BATCH: usize = 256;
-/// The largest attribute value read from a token, in bytes.
-const MAX_ATTRIBUTE: usize = 1 << 20;
 /// Slots that are asked for at once.
 const FEW_SLOTS: usize = 32;
 /// More slots or mechanisms than any module has.
@@ -44,9 +44,16 @@ pub(crate) enum LoadFault {
 }
 
 /// A module's function list, version 2.40 of PKCS#11, which every later version begins with.
+///
+/// There is one for a loaded library, asked for once: p11-kit's client gives everybody who asks for
+/// it a list with a connection of its own, and what is opened by one is unknown to another.
+///
+/// What is made with handles, and so with a session, is made by somebody who is [`Life::enter`]ed;
+/// what asks for a slot enters here.
 pub(crate) struct Functions {
     list: CK_FUNCTION_LIST,
-    pub(super) calls: Calls,
+    calls: Calls,
+    life: Life,
     /// Never unmapped: a module's own threads and exit handlers may run to the end of the process.
     _library: std::mem::ManuallyDrop<Pkcs11>,
 }
@@ -87,24 +94,47 @@ impl Functions {
         Ok(Self {
             list,
             calls: Calls::default(),
+            life: Life::default(),
             _library: library,
         })
     }
 
-    /// How to make a call that `cryptoki` makes.
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.calls
+    /// The time from `C_Initialize` to `C_Finalize`.
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+
+    /// Initialises the module, with the operating system's locks. One that cannot lock is called by
+    /// one thread at a time from then on.
+    pub(super) fn initialize(&self) -> Result<(), ReturnCode> {
+        let initialize = |flags| {
+            let mut arguments = CK_C_INITIALIZE_ARGS::from(CInitializeArgs::new(flags));
+            call!(self.C_Initialize(ptr::from_mut(&mut arguments).cast()))
+        };
+        match initialize(CInitializeFlags::OS_LOCKING_OK) {
+            Err(code) if code.is(CKR_CANT_LOCK) => {
+                self.calls.take_turns();
+                initialize(CInitializeFlags::empty())
+            }
+            outcome => outcome,
+        }
+    }
+
+    pub(super) fn finalize(&self) -> Result<(), ReturnCode> {
+        call!(self.C_Finalize(ptr::null_mut()))
     }
 
     /// The ids of the slots that have a token. Asks for the count first, which is what makes a
     /// module look again at what is plugged in (PKCS#11 3.1, section 5.5.1).
     pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>, ReturnCode> {
+        let _alive = self.life.enter();
         list(|values: *mut CK_SLOT_ID, count| call!(self.C_GetSlotList(CK_TRUE, values, count)))
     }
 
     /// The same of a module that was initialised a moment ago and need not look again: in one
     /// call, where it has slots and not too many.
     pub(crate) fn first_slots(&self) -> Result<Vec<CK_SLOT_ID>, ReturnCode> {
+        let _alive = self.life.enter();
         let mut slots = [0; FEW_SLOTS];
         let mut count = FEW_SLOTS as CK_ULONG;
         let outcome = call!(self.C_GetSlotList(CK_TRUE, slots.as_mut_ptr(), &mut count));
@@ -116,6 +146,7 @@ impl Functions {
 
     /// What is known of a slot; its text fields are as the module left them.
     pub(crate) fn slot_info(&self, slot: CK_SLOT_ID) -> Result<CK_SLOT_INFO, ReturnCode> {
+        let _alive = self.life.enter();
         let mut info = CK_SLOT_INFO::default();
         call!(self.C_GetSlotInfo(slot, &mut info))?;
         Ok(info)
@@ -123,6 +154,7 @@ impl Functions {
 
     /// What is known of a token; its text and time fields are as the module left them.
     pub(crate) fn token_info(&self, slot: CK_SLOT_ID) -> Result<CK_TOKEN_INFO, ReturnCode> {
+        let _alive = self.life.enter();
         let mut info = CK_TOKEN_INFO::default();
         call!(self.C_GetTokenInfo(slot, &mut info))?;
         Ok(info)
@@ -130,9 +162,47 @@ impl Functions {
 
     /// What is known of the library.
     pub(crate) fn info(&self) -> Result<CK_INFO, ReturnCode> {
+        let _alive = self.life.enter();
         let mut info = CK_INFO::default();
         call!(self.C_GetInfo(&mut info))?;
         Ok(info)
+    }
+
+    /// Opens a session that reads.
+    pub(crate) fn open_session(&self, slot: CK_SLOT_ID) -> Result<CK_SESSION_HANDLE, ReturnCode> {
+        let mut session = 0;
+        call!(self.C_OpenSession(
+            slot,
+            CKF_SERIAL_SESSION,
+            ptr::null_mut(),
+            None,
+            &mut session
+        ))?;
+        Ok(session)
+    }
+
+    pub(crate) fn close_session(&self, session: CK_SESSION_HANDLE) -> Result<(), ReturnCode> {
+        call!(self.C_CloseSession(session))
+    }
+
+    /// Sends a PIN, or has it typed on the token's pad. Sees to nothing: `Slot::present` is the one
+    /// place that may call this.
+    pub(crate) fn login(
+        &self,
+        session: CK_SESSION_HANDLE,
+        user: UserType,
+        pin: Option<&RawAuthPin>,
+    ) -> Result<(), ReturnCode> {
+        let (pin, length) = match pin.map(ExposeSecret::expose_secret) {
+            // A module only reads a PIN.
+            Some(pin) => (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG),
+            None => (ptr::null_mut(), 0),
+        };
+        call!(self.C_Login(session, user.into(), pin, length))
+    }
+
+    pub(crate) fn logout(&self, session: CK_SESSION_HANDLE) -> Result<(), ReturnCode> {
+        call!(self.C_Logout(session))
     }
 
     /// The state of a session, one of `CKS_…`.
@@ -147,6 +217,7 @@ impl Functions {
         &self,
         slot: CK_SLOT_ID,
     ) -> Result<Vec<CK_MECHANISM_TYPE>, ReturnCode> {
+        let _alive = self.life.enter();
         list(|values: *mut CK_MECHANISM_TYPE, count| {
             call!(self.C_GetMechanismList(slot, values, count))
         })
@@ -158,22 +229,18 @@ impl Functions {
         slot: CK_SLOT_ID,
         mechanism: CK_MECHANISM_TYPE,
     ) -> Result<CK_MECHANISM_INFO, ReturnCode> {
+        let _alive = self.life.enter();
         let mut info = CK_MECHANISM_INFO::default();
         call!(self.C_GetMechanismInfo(slot, mechanism, &mut info))?;
         Ok(info)
     }
 
-    /// The objects whose attributes are those of `template`.
-    ///
-    /// By PKCS#11 a search has ended when it gives nothing more, and not when it gives less than
-    /// it was asked for. Where the template names an object, so that few are looked for, the
-    /// second is believed, which spares a call.
-    pub(crate) fn find(
+    /// Begins a search for the objects whose attributes are those of `template`.
+    fn find_init(
         &self,
         session: CK_SESSION_HANDLE,
         template: &[(CK_ATTRIBUTE_TYPE, &[u8])],
-        few: bool,
-    ) -> Result<Vec<CK_OBJECT_HANDLE>, ReturnCode> {
+    ) -> Result<(), ReturnCode> {
         let mut template: Vec<CK_ATTRIBUTE> = template
             .iter()
             .map(|(attribute, value)| CK_ATTRIBUTE {
@@ -184,161 +251,38 @@ impl Functions {
             })
             .collect();
         let length = template.len() as CK_ULONG;
-        call!(self.C_FindObjectsInit(session, template.as_mut_ptr(), length))?;
-        let found = self.found(session, few);
-        // The search is ended even where it failed, or the session would be of no more use.
-        let ended = call!(self.C_FindObjectsFinal(session));
-        let found = found?;
-        ended?;
-        Ok(found)
+        call!(self.C_FindObjectsInit(session, template.as_mut_ptr(), length))
     }
 
-    fn found(
+    /// The next objects found, written to `batch`: how many.
+    fn find_next(
         &self,
         session: CK_SESSION_HANDLE,
-        few: bool,
-    ) -> Result<Vec<CK_OBJECT_HANDLE>, ReturnCode> {
-        let mut found = Vec::new();
-        let mut batch: [CK_OBJECT_HANDLE; FIND_BATCH] = [0; FIND_BATCH];
-        loop {
-            let mut count: CK_ULONG = 0;
-            call!(self.C_FindObjects(
-                session,
-                batch.as_mut_ptr(),
-                FIND_BATCH as CK_ULONG,
-                &mut count
-            ))?;
-            let handles = batch
-                .get(..count as usize)
-                .ok_or(ReturnCode::GENERAL_ERROR)?;
-            found.extend_from_slice(handles);
-            if found.len() > MAX_OBJECTS {
-                return Err(ReturnCode::GENERAL_ERROR);
-            }
-            if handles.is_empty() || (few && handles.len() < FIND_BATCH) {
-                return Ok(found);
-            }
-        }
+        batch: &mut [CK_OBJECT_HANDLE],
+    ) -> Result<usize, ReturnCode> {
+        let mut count: CK_ULONG = 0;
+        let room = batch.len() as CK_ULONG;
+        call!(self.C_FindObjects(session, batch.as_mut_ptr(), room, &mut count))?;
+        Ok(count as usize)
     }
 
-    /// Several attributes of an object, in one call where the module can.
-    ///
-    /// `wanted` names each attribute and the length in bytes that it usually has at most; longer
-    /// ones are read with two more calls. The answer has a value, or `None` where the token does
-    /// not show it, for each in order. A module that fails a whole group is asked singly.
-    pub(crate) fn attributes(
+    fn find_final(&self, session: CK_SESSION_HANDLE) -> Result<(), ReturnCode> {
+        call!(self.C_FindObjectsFinal(session))
+    }
+
+    /// Fills in what of the attributes the module shows and there is room for.
+    fn get_attributes(
         &self,
         session: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
-        wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
-    ) -> Result<Vec<Option<Vec<u8>>>, ReturnCode> {
-        match self.attribute_group(session, object, wanted) {
-            Err(code) if wanted.len() > 1 && may_answer_singly(code) => {
-                let singly: Vec<_> = wanted
-                    .iter()
-                    .map(|one| self.attribute_group(session, object, &[*one]))
-                    .collect();
-                if singly.iter().all(Result::is_err) {
-                    return Err(code);
-                }
-                singly
-                    .into_iter()
-                    .map(|answer| match answer {
-                        Ok(values) => Ok(values.into_iter().next().flatten()),
-                        Err(code) if may_answer_singly(code) => Ok(None),
-                        Err(code) => Err(code),
-                    })
-                    .collect()
-            }
-            answer => answer,
-        }
-    }
-
-    fn attribute_group(
-        &self,
-        session: CK_SESSION_HANDLE,
-        object: CK_OBJECT_HANDLE,
-        wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
-    ) -> Result<Vec<Option<Vec<u8>>>, ReturnCode> {
-        let mut buffers = AttributeBuffers::new(wanted.iter().copied());
-        let code = match call!(self.C_GetAttributeValue(
-            session,
-            object,
-            buffers.template.as_mut_ptr(),
-            buffers.template.len() as CK_ULONG,
-        )) {
-            Err(code) if !is_partial(code) => return Err(code),
-            outcome => outcome.err(),
-        };
-        let mut values = buffers.values();
-        // None is too long for its room: the module has written nothing.
-        if let Some(code) = code.filter(|code| code.is(CKR_BUFFER_TOO_SMALL))
-            && values.iter().all(Option::is_some)
-        {
-            return Err(code);
-        }
-        // Where one attribute is too long and another unknown, a module may name either reason.
-        let too_long = code.is_some_and(|code| {
-            let mut read = wanted.iter().zip(&values);
-            code.is(CKR_BUFFER_TOO_SMALL)
-                || read.any(|((attribute, _), value)| value.is_none() && has_any_length(*attribute))
-        });
-        if too_long {
-            self.long_attributes(session, object, wanted, &mut values)?;
-        }
-        Ok(values)
-    }
-
-    /// Reads again, with as much room as they say they need, the attributes without a value.
-    fn long_attributes(
-        &self,
-        session: CK_SESSION_HANDLE,
-        object: CK_OBJECT_HANDLE,
-        wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
-        values: &mut [Option<Vec<u8>>],
+        buffers: &mut AttributeBuffers,
     ) -> Result<(), ReturnCode> {
-        let absent: Vec<usize> = (0..values.len())
-            .filter(|index| values.get(*index).is_some_and(Option::is_none))
-            .collect();
-        let mut lengths: Vec<CK_ATTRIBUTE> = absent
-            .iter()
-            .filter_map(|index| wanted.get(*index))
-            .map(|(attribute, _)| CK_ATTRIBUTE {
-                type_: *attribute,
-                pValue: ptr::null_mut(),
-                ulValueLen: 0,
-            })
-            .collect();
-        let count = lengths.len() as CK_ULONG;
-        accept_partial(call!(self.C_GetAttributeValue(
-            session,
-            object,
-            lengths.as_mut_ptr(),
-            count
-        )))?;
-        let known: Vec<(usize, (CK_ATTRIBUTE_TYPE, usize))> = absent
-            .into_iter()
-            .zip(&lengths)
-            .filter(|(_, answer)| answer.ulValueLen != CK_UNAVAILABLE_INFORMATION)
-            .map(|(index, answer)| (index, (answer.type_, answer.ulValueLen as usize)))
-            .filter(|(_, (_, length))| *length <= MAX_ATTRIBUTE)
-            .collect();
-        if known.is_empty() {
-            return Ok(());
-        }
-        let mut buffers = AttributeBuffers::new(known.iter().map(|(_, wanted)| *wanted));
-        accept_partial(call!(self.C_GetAttributeValue(
+        call!(self.C_GetAttributeValue(
             session,
             object,
             buffers.template.as_mut_ptr(),
             buffers.template.len() as CK_ULONG,
-        )))?;
-        for ((index, _), read) in known.iter().zip(buffers.values()) {
-            if let Some(value) = values.get_mut(*index) {
-                *value = read;
-            }
-        }
-        Ok(())
+        ))
     }
 
     /// Begins a signature.

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki_sys::{CK_RV, CK_SLOT_ID, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED};
+use cryptoki_sys::*;
 
 use super::image::{self, ImageFault};
 use super::inherited::Mark;
 use super::raw::{Functions, LoadFault};
 use super::{ModuleError, ReturnCode, module_error};
 use crate::Error;
+use crate::sync::lock;
 
 /// A library in use. Finalized when the last user goes, if it was initialised here.
 pub(crate) struct Loaded {
     path: PathBuf,
-    context: Pkcs11,
     functions: Functions,
     process: u32,
     entry: Arc<Entry>,
@@ -35,18 +35,53 @@ impl Loaded {
         &self.path
     }
 
-    pub(crate) fn context(&self) -> &Pkcs11 {
-        &self.context
-    }
-
     pub(crate) fn functions(&self) -> &Functions {
         &self.functions
     }
 
-    /// Whether the library was initialised here and has not been asked for its slots since. True
-    /// once.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.fresh.swap(false, Ordering::Relaxed)
+    /// The ids of the slots that have a token, looked for anew.
+    ///
+    /// A module that fails in this is of no use before it is initialised again: the daemon behind it
+    /// has died, most likely. So it is, if it is ours, and asked once more. Nobody who uses a
+    /// session may ask.
+    pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>, ReturnCode> {
+        // Right after `C_Initialize` it need not look again.
+        if self.fresh.swap(false, Ordering::Relaxed) {
+            return self.functions.first_slots();
+        }
+        let life = self.functions.life().number();
+        match self.functions.slots() {
+            Err(code) if is_dead(code) && self.begin_anew(life) => self.functions.slots(),
+            slots => slots,
+        }
+    }
+
+    /// Finalizes and initialises the module, unless another thread has done so since that life.
+    /// Whether there is a new one.
+    fn begin_anew(&self, life: u64) -> bool {
+        // One thread does; load and finalize keep away.
+        let live = lock(&self.entry.live);
+        let current = live.as_ref().filter(|live| live.serial == self.serial);
+        if !current.is_some_and(|live| live.initialised_here) {
+            return false;
+        }
+        if self.functions.life().number() != life {
+            return true;
+        }
+        log::info!("{}: initialising it again", self.path.display());
+        let initialised = self.functions.life().renew(PATIENCE, || {
+            finalize(&self.path, &self.functions);
+            self.functions.initialize()
+        });
+        match initialised {
+            Some(Ok(())) => true,
+            Some(Err(code)) => {
+                log::warn!("{}: C_Initialize: {code}", self.path.display());
+                false
+            }
+            // Somebody does not come back from a call.
+            None => false,
+        }
     }
 
     /// Whether this is the process that loaded the library. To be asked before any lock: a lock
@@ -75,7 +110,7 @@ impl Drop for Loaded {
         }
         let initialised_here = live.take().is_some_and(|live| live.initialised_here);
         if initialised_here {
-            finalize(&self.path, &self.context, &self.functions);
+            finalize(&self.path, &self.functions);
             Mark::of(&self.path).set(false);
         }
     }
@@ -96,13 +131,13 @@ pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     if let Some(loaded) = live.as_ref().and_then(|live| live.loaded.upgrade()) {
         return Ok(loaded);
     }
-    let (context, mut functions) = open(&real).map_err(|reason| module_error(&real, reason))?;
+    let functions = open(&real).map_err(|reason| module_error(&real, reason))?;
     let (initialised_here, is_new) = match live.take() {
         // The last user is going, in another thread, and has not finalized yet.
         Some(live) => (live.initialised_here, false),
         None => {
-            let here = initialize(&real, &context, &mut functions)
-                .map_err(|reason| module_error(&real, reason))?;
+            let here =
+                initialize(&real, &functions).map_err(|reason| module_error(&real, reason))?;
             (here, here)
         }
     };
@@ -110,7 +145,6 @@ pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let loaded = Arc::new(Loaded {
         path: real,
-        context,
         functions,
         process: std::process::id(),
         entry: Arc::clone(&entry),
@@ -126,7 +160,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     Ok(loaded)
 }
 
-fn open(path: &Path) -> Result<(Pkcs11, Functions), ModuleError> {
+fn open(path: &Path) -> Result<Functions, ModuleError> {
     image::examine(path).map_err(|fault| match fault {
         ImageFault::Missing => ModuleError::Missing,
         ImageFault::NotAFile => ModuleError::NotAFile,
@@ -136,41 +170,24 @@ fn open(path: &Path) -> Result<(Pkcs11, Functions), ModuleError> {
             ModuleError::OtherArchitecture { file, ours }
         }
     })?;
-    // First by our own hand, which believes the library less.
-    let functions = Functions::load(path).map_err(|fault| match fault {
+    Functions::load(path).map_err(|fault| match fault {
         LoadFault::Loader(text) => ModuleError::Loader(text),
         LoadFault::NoFunctionList | LoadFault::BrokenFunctionList => ModuleError::NotPkcs11,
-    })?;
-    let context = Pkcs11::new(path).map_err(|error| ModuleError::Loader(error.to_string()))?;
-    Ok((context, functions))
+    })
 }
 
-/// Whether the module is ours to finalize: not if the host program had initialised it. One that
-/// cannot lock is called by one thread at a time.
-fn initialize(
-    path: &Path,
-    context: &Pkcs11,
-    functions: &mut Functions,
-) -> Result<bool, ModuleError> {
-    let initialize = |functions: &Functions, flags| {
-        let arguments = CInitializeArgs::new(flags);
-        functions.calls.make("C_Initialize", || {
-            context
-                .initialize(arguments)
-                .map_err(|error| ReturnCode::of(&error))
-        })
+/// Whether the module is ours to finalize: not if the host program had initialised it.
+fn initialize(path: &Path, functions: &Functions) -> Result<bool, ModuleError> {
+    let is_there_already = |outcome: &Result<(), ReturnCode>| {
+        outcome.is_err_and(|code| code.is(CKR_CRYPTOKI_ALREADY_INITIALIZED))
     };
-    let mut outcome = initialize(functions, CInitializeFlags::OS_LOCKING_OK);
-    if is(&outcome, CKR_CRYPTOKI_ALREADY_INITIALIZED) && Mark::is_inherited(path) {
+    let mut outcome = functions.initialize();
+    if is_there_already(&outcome) && Mark::is_inherited(path) {
         // Not by the host program, but by us before the fork. Its login is the parent's.
-        finalize(path, context, functions);
-        outcome = initialize(functions, CInitializeFlags::OS_LOCKING_OK);
+        finalize(path, functions);
+        outcome = functions.initialize();
     }
-    if is(&outcome, CKR_CANT_LOCK) {
-        outcome = initialize(functions, CInitializeFlags::empty());
-        functions.calls.take_turns();
-    }
-    if is(&outcome, CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+    if is_there_already(&outcome) {
         return Ok(false);
     }
     outcome.map_err(ModuleError::Initialize)?;
@@ -178,16 +195,25 @@ fn initialize(
     Ok(true)
 }
 
-fn is(outcome: &Result<(), ReturnCode>, code: CK_RV) -> bool {
-    outcome.is_err_and(|found| found.is(code))
-}
-
-fn finalize(path: &Path, context: &Pkcs11, functions: &Functions) {
-    let finalize = || context.clone().finalize();
-    if let Err(error) = functions.calls.make("C_Finalize", finalize) {
+fn finalize(path: &Path, functions: &Functions) {
+    if let Err(error) = functions.finalize() {
         log::warn!("{}: C_Finalize: {error}", path.display());
     }
 }
+
+/// Codes of `C_GetSlotList`, which asks nothing of any token, that tell of the module itself.
+fn is_dead(code: ReturnCode) -> bool {
+    code.is_any(&[
+        CKR_CRYPTOKI_NOT_INITIALIZED,
+        CKR_DEVICE_ERROR,
+        CKR_DEVICE_REMOVED,
+        CKR_FUNCTION_FAILED,
+        CKR_GENERAL_ERROR,
+    ])
+}
+
+/// How long is waited for calls of other threads to end before a module is initialised again.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A library that is, was, or is being used.
 #[derive(Default)]
@@ -252,9 +278,4 @@ pub(crate) type Users = Mutex<Vec<Weak<dyn Any + Send + Sync>>>;
 pub(crate) fn users_of_reader(name: &str) -> Arc<Users> {
     let mut readers = lock(&Registry::of_this_process().readers);
     Arc::clone(readers.entry(name.to_owned()).or_default())
-}
-
-/// Locks whatever became of the last holder: what the locks here guard is whole at every step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

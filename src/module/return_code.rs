@@ -1,6 +1,5 @@
 use core::fmt;
 
-use cryptoki::error::{Rv, RvError};
 use cryptoki_sys::*;
 
 /// A `CK_RV`: what a PKCS#11 function returned.
@@ -23,9 +22,8 @@ impl ReturnCode {
     /// What is made of answers that cannot be true.
     pub(crate) const GENERAL_ERROR: Self = Self(CKR_GENERAL_ERROR);
     pub(crate) const FUNCTION_NOT_SUPPORTED: Self = Self(CKR_FUNCTION_NOT_SUPPORTED);
-    pub(crate) const SLOT_ID_INVALID: Self = Self(CKR_SLOT_ID_INVALID);
+    pub(crate) const USER_NOT_LOGGED_IN: Self = Self(CKR_USER_NOT_LOGGED_IN);
     pub(crate) const TOKEN_NOT_PRESENT: Self = Self(CKR_TOKEN_NOT_PRESENT);
-    pub(crate) const SESSION_HANDLE_INVALID: Self = Self(CKR_SESSION_HANDLE_INVALID);
 
     /// The code with this number. On 32-bit systems, whose `CK_RV` has 32 bits, higher ones are
     /// cut off.
@@ -60,24 +58,6 @@ impl ReturnCode {
 
     pub(crate) fn is_any(self, codes: &[CK_RV]) -> bool {
         codes.contains(&self.0)
-    }
-
-    /// The code behind an error of `cryptoki`, which keeps no numbers: the one that it would
-    /// have turned into this error.
-    pub(crate) fn of(error: &cryptoki::error::Error) -> Self {
-        match error {
-            cryptoki::error::Error::Pkcs11(
-                RvError::VendorDefined(code) | RvError::UnknownErrorCode(code),
-                _,
-            ) => Self(*code),
-            cryptoki::error::Error::Pkcs11(error, _) => NAMES
-                .iter()
-                .map(|(code, _)| *code)
-                .find(|code| Rv::from(*code) == Rv::Error(*error))
-                .map_or(Self::GENERAL_ERROR, Self),
-            cryptoki::error::Error::NullFunctionPointer => Self::FUNCTION_NOT_SUPPORTED,
-            _ => Self::GENERAL_ERROR,
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::ReaderError;
 use super::service::{self, Connection, Protocol};
 use crate::CardModel;
 use crate::catalog::card::TriesQuestion;
-use crate::module::lock;
+use crate::sync::lock;
 
 /// How long another program may have the card for itself before nobody waits for the answer.
 ///

@@ -6,8 +6,8 @@ use std::thread;
 use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
-use crate::module::lock;
 use crate::scheme::{Scheme, Signature};
+use crate::sync::lock;
 
 /// Many messages to be signed with one key; see [`PrivateKey::batch`].
 pub struct Batch<'a> {

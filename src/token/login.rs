@@ -1,3 +1,4 @@
+mod holders;
 mod present;
 mod state;
 
@@ -6,11 +7,11 @@ use std::{fmt, ops::Deref};
 
 use cryptoki::session::UserType;
 
-use super::Token;
+use super::{Slot, Token};
 use crate::Error;
 use crate::pin::{Pin, PinError, PinPrompt, PinPurpose, PinRequest, PinState};
-pub(super) use state::LoginState;
-use state::{Login, Whose};
+pub(super) use holders::LoginState;
+use holders::{Login, Whose};
 
 /// An unlocked token.
 ///
@@ -29,7 +30,7 @@ use state::{Login, Whose};
 #[derive(Clone)]
 pub struct Unlocked {
     token: Token,
-    _login: Arc<Login>,
+    _login: Arc<Login<Slot>>,
 }
 
 impl Unlocked {
@@ -124,7 +125,7 @@ impl Token {
             return Ok(Some(self.with(login)));
         }
         if current.is_none() {
-            state.end_abandoned(slot, functions);
+            state.end_abandoned(slot);
         }
         let found = match slot.is_logged_in(functions)? {
             false => None,
@@ -133,7 +134,7 @@ impl Token {
                 Some(
                     current
                         .clone()
-                        .unwrap_or_else(|| state.begin(slot, Whose::Host, None)),
+                        .unwrap_or_else(|| slot.begin_login(&mut state, Whose::Host, None)),
                 )
             }
         };
@@ -161,7 +162,7 @@ impl Token {
                 return Err(already);
             }
         } else {
-            state.end_abandoned(slot, functions);
+            state.end_abandoned(slot);
         }
         // What was read when the token was found may be old, and a try may be at stake.
         let info = slot.recent_token_info()?;
@@ -169,7 +170,7 @@ impl Token {
             return Err(slot.pin_error(PinError::NotSet));
         }
         if !info.flags.login_required() {
-            return Ok(self.with(state.begin(slot, Whose::Nobody, None)));
+            return Ok(self.with(slot.begin_login(&mut state, Whose::Nobody, None)));
         }
         let request = slot.request(&info, PinPurpose::Unlock);
         if request.state == PinState::Locked {
@@ -188,16 +189,28 @@ impl Token {
                 slot.trust_login();
                 login
             }
-            None => state.begin(slot, Whose::Ours, pin.to_keep()),
+            None => slot.begin_login(&mut state, Whose::Ours, pin.to_keep()),
         };
         Ok(self.with(login))
     }
 
-    fn with(&self, login: Arc<Login>) -> Unlocked {
+    fn with(&self, login: Arc<Login<Slot>>) -> Unlocked {
         Unlocked {
             token: self.clone(),
             _login: login,
         }
+    }
+}
+
+impl Slot {
+    fn begin_login(
+        self: &Arc<Self>,
+        state: &mut LoginState<Self>,
+        whose: Whose,
+        kept: Option<Pin>,
+    ) -> Arc<Login<Self>> {
+        self.trust_login();
+        state.begin(self, whose, kept)
     }
 }
 

@@ -10,7 +10,8 @@ use super::Slot;
 use crate::CardModel;
 use crate::Error;
 use crate::module::raw::Functions;
-use crate::module::{lock, users_of_reader};
+use crate::module::users_of_reader;
+use crate::sync::lock;
 
 /// A reader with a card in it, as PC/SC names them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 
 use cryptoki_sys::*;
 
-use super::session::{KEPT, Pooled};
-use super::{Slot, TokenInfo};
+use super::pool::KEPT;
+use super::{Pooled, Slot, TokenInfo};
 use crate::Error;
-use crate::module::lock;
+use crate::module::ReturnCode;
 use crate::module::raw::Functions;
+use crate::sync::lock;
 
 /// Whether a call goes on without the login of this process.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,10 @@ impl Cure {
             };
         };
         match code.code() as CK_RV {
-            CKR_SESSION_HANDLE_INVALID | CKR_SESSION_CLOSED | CKR_DEVICE_ERROR => Self::FindToken,
+            CKR_SESSION_HANDLE_INVALID
+            | CKR_SESSION_CLOSED
+            | CKR_DEVICE_ERROR
+            | CKR_CRYPTOKI_NOT_INITIALIZED => Self::FindToken,
             CKR_USER_NOT_LOGGED_IN => Self::LogIn,
             CKR_DEVICE_MEMORY | CKR_SESSION_COUNT => Self::MakeRoom,
             CKR_OPERATION_ACTIVE => Self::Anew,
@@ -110,6 +114,23 @@ impl Slot {
             })
     }
 
+    /// Sees that the token is there and logged in to, before a person is asked for the PIN of a
+    /// signature that will not be tried again. Costs a call.
+    pub(crate) fn make_ready<T>(
+        &self,
+        functions: &Functions,
+        needs: Needs,
+        act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.attempt(functions, needs, |session| {
+            let state = session.state()?;
+            if needs == Needs::Login && !is_logged_in(state) {
+                return Err(self.error("C_GetSessionInfo", ReturnCode::USER_NOT_LOGGED_IN));
+            }
+            act(session)
+        })
+    }
+
     fn try_once<T>(
         &self,
         functions: &Functions,
@@ -122,13 +143,22 @@ impl Slot {
             in_login,
         };
         let now = || self.pool.epoch();
-        if needs == Needs::Login && self.login_is_doubtful() {
-            self.settle_login(functions)
-                .map_err(|error| failed(error, now(), true))?;
+        let is_doubtful = || needs == Needs::Login && self.login_is_doubtful();
+        let settled_session = || {
+            if is_doubtful() {
+                self.settle_login(functions)
+                    .map_err(|error| failed(error, now(), true))?;
+            }
+            self.session(functions)
+                .map_err(|error| failed(error, now(), false))
+        };
+        let mut session = settled_session()?;
+        // In between the token may have been lost and found again: this session is a new one then,
+        // and does not show what the login shows.
+        if is_doubtful() {
+            drop(session);
+            session = settled_session()?;
         }
-        let session = self
-            .session(functions)
-            .map_err(|error| failed(error, now(), false))?;
         act(&session).map_err(|error| failed(error, session.epoch(), false))
     }
 
@@ -142,8 +172,7 @@ impl Slot {
         if !session.is_used() {
             return Ok(session);
         }
-        let state = functions.session_state(session.handle());
-        match session.call("C_GetSessionInfo", state) {
+        match session.state() {
             Ok(_) => Ok(session),
             Err(error) => {
                 let epoch = session.epoch();
@@ -167,7 +196,7 @@ impl Slot {
             Cure::None => return Ok(false),
             Cure::FindToken => self.find_token(functions, epoch)?,
             Cure::LogIn => self.doubt_login(),
-            Cure::MakeRoom => self.pool.make_room(),
+            Cure::MakeRoom => self.pool.make_room(self),
             Cure::Anew => {}
             // An object that nobody sees any more may be hidden.
             Cure::FindObject => self.doubt_login(),
@@ -187,7 +216,7 @@ impl Slot {
         }
         self.forget_said();
         // This is what makes a module look again at what is plugged in.
-        let slots = functions.slots();
+        let slots = self.module().loaded()?.slots();
         let here = self.id();
         let found = slots.as_ref().ok().and_then(|slots| {
             let others = slots.iter().filter(|slot| **slot != here);
@@ -200,7 +229,7 @@ impl Slot {
             return Ok(());
         }
         self.doubt_login();
-        self.pool.renew();
+        self.pool.renew(self);
         slots.map_err(|code| self.error("C_GetSlotList", code))?;
         match found {
             None => Err(self.removed()),
@@ -215,8 +244,7 @@ impl Slot {
             let Ok(session) = self.session(functions) else {
                 return false;
             };
-            let state = functions.session_state(session.handle());
-            match session.call("C_GetSessionInfo", state) {
+            match session.state() {
                 Ok(state) => return is_logged_in(state),
                 Err(_) if session.is_used() => {}
                 Err(_) => return false,
@@ -230,7 +258,7 @@ impl Slot {
         let _one = lock(&self.search);
         self.forget_said();
         self.doubt_login();
-        self.pool.renew();
+        self.pool.renew(self);
         self.move_to(slot)
     }
 

@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use cryptoki_sys::*;
 
 use super::login::LoginState;
+use super::pool::Pool;
 use super::recovery::is_of_the_session;
-use super::session::Pool;
 use super::{Place, TokenInfo};
 use crate::Error;
 use crate::module::raw::Functions;
-use crate::module::{Module, ReturnCode, lock};
+use crate::module::{Module, ReturnCode};
+use crate::sync::lock;
 #[cfg(feature = "pcsc")]
 use crate::{module::text, reader::Asker};
 
@@ -34,9 +35,10 @@ pub(crate) struct Slot {
     /// Where the token is. It can be seen first through a service that was started late.
     place: Mutex<Option<Arc<Place>>>,
     pub(super) pool: Pool,
-    login: Mutex<LoginState>,
-    /// Whether the login may have ended without us.
-    doubt: AtomicBool,
+    login: Mutex<LoginState<Self>>,
+    /// One more than the module's life in which the login was seen to be there, or to be none; 0
+    /// where it may have ended without us.
+    trusted: AtomicU64,
     /// Held by whoever looks where the token is.
     pub(super) search: Mutex<()>,
     /// What the token said last, and when.
@@ -86,9 +88,9 @@ impl Slot {
             ),
             info: info.clone(),
             place: Mutex::new(place),
-            pool: Pool::new(module.clone(), info.max_sessions),
+            pool: Pool::new(info.max_sessions),
             login: Mutex::default(),
-            doubt: AtomicBool::new(false),
+            trusted: AtomicU64::new(module.inner().functions().life().number() + 1),
             search: Mutex::default(),
             said: Mutex::default(),
             #[cfg(feature = "pcsc")]
@@ -305,26 +307,30 @@ impl Slot {
     /// open either. Waits for nobody.
     pub(super) fn rest(&self) -> bool {
         match self.login.try_lock() {
-            Ok(state) if state.is_nobodys() => self.pool.close_idle(),
+            Ok(state) if state.is_nobodys() => self.pool.close_idle(self),
             _ => false,
         }
     }
 
     /// The login may have ended. Whoever needs it next will see.
     pub(super) fn doubt_login(&self) {
-        self.doubt.store(true, Ordering::Release);
+        self.trusted.store(0, Ordering::Release);
     }
 
     pub(super) fn login_is_doubtful(&self) -> bool {
-        self.doubt.load(Ordering::Acquire)
+        self.trusted.load(Ordering::Acquire) != self.life() + 1
     }
 
     /// The login is there, or it is known that there is none.
     pub(super) fn trust_login(&self) {
-        self.doubt.store(false, Ordering::Release);
+        self.trusted.store(self.life() + 1, Ordering::Release);
     }
 
-    pub(super) fn login(&self) -> MutexGuard<'_, LoginState> {
+    fn life(&self) -> u64 {
+        self.module.inner().functions().life().number()
+    }
+
+    pub(super) fn login(&self) -> MutexGuard<'_, LoginState<Self>> {
         lock(&self.login)
     }
 
@@ -358,7 +364,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.module.inner().is_this_process() {
-            self.pool.close();
+            self.pool.close(self);
         }
     }
 }

@@ -166,13 +166,14 @@ fn failures_of_all_sessions_are_no_logout() {
             fault.release();
             for failed in both {
                 let error = failed.join().unwrap();
-                assert!(matches!(
+                let of_signing = matches!(
                     error,
                     Error::Call {
                         function: "C_Sign",
                         ..
                     }
-                ));
+                );
+                assert!(of_signing, "{error:?}");
             }
         });
         fault.clear_rules();

@@ -1,5 +1,7 @@
 //! What `C_GetAttributeValue` is given, and how its answers are read.
 
+use std::ptr;
+
 use cryptoki_sys::*;
 
 use crate::module::ReturnCode;
@@ -35,6 +37,31 @@ impl AttributeBuffers {
             capacities: wanted.into_iter().map(|(_, length)| length).collect(),
             block,
         }
+    }
+
+    /// No room: to be told how long the values are.
+    pub(super) fn for_lengths(wanted: impl Iterator<Item = CK_ATTRIBUTE_TYPE>) -> Self {
+        let template = wanted.map(|type_| CK_ATTRIBUTE {
+            type_,
+            pValue: ptr::null_mut(),
+            ulValueLen: 0,
+        });
+        Self {
+            template: template.collect(),
+            capacities: Vec::new(),
+            block: Vec::new(),
+        }
+    }
+
+    /// The lengths that the values are said to have, in bytes; `None` for those that are not shown.
+    pub(super) fn lengths(
+        &self,
+    ) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, Option<usize>)> + use<'_> {
+        self.template.iter().map(|answer| {
+            let length = answer.ulValueLen;
+            let is_shown = length != CK_UNAVAILABLE_INFORMATION;
+            (answer.type_, is_shown.then_some(length as usize))
+        })
     }
 
     /// The values that fit the room that was offered for them.

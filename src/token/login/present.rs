@@ -52,21 +52,12 @@ impl Slot {
         let info = self.recent_token_info()?;
         let request = self.request(&info, request.purpose.clone());
         check(pin, &request).map_err(|reason| self.pin_error(reason))?;
-        let Some(open) = session.session() else {
-            return Err(self.error("C_Login", ReturnCode::SESSION_HANDLE_INVALID));
-        };
-        let calls = session.functions().calls();
-        let sent = calls.make("C_Login", || match pin.typed() {
-            Some(pin) => open.login_with_raw(user, pin),
-            None => open.login(user, None),
-        });
+        let functions = session.functions();
+        let sent = functions.login(session.handle(), user, pin.typed());
         self.forget_said();
-        sent.map_err(|error| {
-            let code = ReturnCode::of(&error);
-            match self.refusal(code) {
-                Some(reason) => self.pin_error(reason),
-                None => self.lost(session, code),
-            }
+        sent.map_err(|code| match self.refusal(code) {
+            Some(reason) => self.pin_error(reason),
+            None => self.lost(session, code),
         })
     }
 

@@ -1,0 +1,42 @@
+//! The pool of sessions and the count of logins, as they are in keyfob, with the locks of `loom`,
+//! which runs through every order that their threads can have.
+//!
+//! The files are keyfob's own. What stands around them here takes the place of the rooms that they
+//! know.
+#![allow(dead_code)]
+
+mod pin {
+    pub struct Pin;
+}
+
+mod sync {
+    pub use loom::sync::{Condvar, Mutex, MutexGuard};
+    use std::time::Duration;
+
+    pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap()
+    }
+
+    /// Without end: who is not woken is found by `loom`, as a deadlock.
+    pub fn wait<'a, T>(
+        changed: &Condvar,
+        guard: MutexGuard<'a, T>,
+        _: Duration,
+    ) -> MutexGuard<'a, T> {
+        changed.wait(guard).unwrap()
+    }
+}
+
+mod token {
+    #[path = "../../../../src/token/login/holders.rs"]
+    mod holders;
+    #[path = "../../../../src/token/pool.rs"]
+    mod pool;
+
+    #[cfg(test)]
+    #[path = "login_model.rs"]
+    mod login_model;
+    #[cfg(test)]
+    #[path = "pool_model.rs"]
+    mod pool_model;
+}
