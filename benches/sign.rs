@@ -33,7 +33,7 @@ fn main() {
         let key = |label| fob.key(label).expect("the key was made above");
         against_softhsm(&bench, &key("p256"), &key("rsa2048"))
     };
-    lines.push(own_cost());
+    lines.extend(own_cost());
     println!("{}", lines.join("\n"));
 }
 
@@ -86,23 +86,37 @@ fn against_softhsm(bench: &SoftHsm, p256: &PrivateKey, rsa2048: &PrivateKey) -> 
 }
 
 /// Against a module whose C_SignInit and C_Sign do nothing.
-fn own_cost() -> String {
+fn own_cost() -> [String; 2] {
     let module = null_module();
     let fob = unlock(module.clone());
     let key = fob.key("p256").expect("the key was made above");
     bare::command(&module, "sign null");
     let bare_module = bare::Module::load(&module);
     let session = bare_module.session("p256");
-    let ours = pairs::nanoseconds(|| {
+    let sign = || {
         let signature = key.sign_digest(Scheme::EcdsaP256Sha256, &DIGEST);
         drop(signature.expect("the module signs nothing, well"));
-    });
+    };
+    let ours = pairs::nanoseconds(sign);
     let bare = pairs::nanoseconds(|| session.sign(CKM_ECDSA, &DIGEST));
+    let of_two = pairs::nanoseconds_of_threads(2, || sign);
+    let bare_of_two = pairs::nanoseconds_of_threads(2, || {
+        let session = bare_module.session("p256");
+        move || session.sign(CKM_ECDSA, &DIGEST)
+    });
     println!(
-        "own cost: {ours:.0} ns a signature, of which {bare:.0} ns are the module's two calls"
+        "own cost: {ours:.0} ns a signature, of which {bare:.0} ns are the module's two calls; on \
+         each of two threads {of_two:.0} and {bare_of_two:.0} ns"
     );
     bare::command(&module, "sign forward");
-    format!("ratio own-cost-of-1000ns {:.2}", (ours - bare) / 1000.0)
+    let own = |ours: f64, bare: f64| (ours - bare) / 1000.0;
+    [
+        format!("ratio own-cost-of-1000ns {:.2}", own(ours, bare)),
+        format!(
+            "ratio own-cost-of-1000ns-2-threads {:.2}",
+            own(of_two, bare_of_two)
+        ),
+    ]
 }
 
 /// The tests' fault module, which `cargo bench` does not build by itself.

@@ -5,6 +5,7 @@ mod protection;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki_sys::*;
 
@@ -13,6 +14,7 @@ pub use protection::Protection;
 
 use crate::pin::PinPrompt;
 use crate::public_key::{KeyType, PublicKey};
+use crate::scheme::Scheme;
 use crate::token::{Needs, Pooled, Slot, Token, Unlocked};
 use crate::uri::{ObjectType, Uri};
 use crate::{Error, SelectionError};
@@ -49,6 +51,13 @@ struct Inner {
     public_key: Option<PublicKey>,
     can_sign: Option<bool>,
     protection: Protection,
+    /// The schemes that it was found to sign with, a bit for each: asked for at every signature, by
+    /// all threads.
+    fitting: Arc<AtomicU64>,
+}
+
+fn bit(scheme: Scheme) -> u64 {
+    1 << scheme as u64
 }
 
 impl PrivateKey {
@@ -80,6 +89,14 @@ impl PrivateKey {
     /// What protects it.
     pub fn protection(&self) -> Protection {
         self.inner.protection
+    }
+
+    pub(crate) fn is_known_to_fit(&self, scheme: Scheme) -> bool {
+        self.inner.fitting.load(Ordering::Relaxed) & bit(scheme) != 0
+    }
+
+    pub(crate) fn fits(&self, scheme: Scheme) {
+        self.inner.fitting.fetch_or(bit(scheme), Ordering::Relaxed);
     }
 
     /// The token that it is on.
@@ -261,6 +278,7 @@ impl Access {
                 public_key,
                 can_sign: flag(can_sign),
                 protection,
+                fitting: Arc::default(),
             }),
             prompt: None,
             checked_by: None,

@@ -6,6 +6,7 @@ mod inherited;
 mod life;
 pub(crate) mod locate;
 pub(crate) mod p11_kit;
+mod process;
 pub(crate) mod raw;
 mod registry;
 mod return_code;

@@ -206,6 +206,9 @@ impl PrivateKey {
 
     /// What can be told before the token is asked to sign.
     pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Error> {
+        if self.is_known_to_fit(scheme) {
+            return Ok(());
+        }
         let key_type = self.key_type();
         if !scheme.fits(&key_type) {
             return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
@@ -227,7 +230,10 @@ impl PrivateKey {
                     max: limits.max,
                 }))
             }
-            _ => Ok(()),
+            _ => {
+                self.fits(scheme);
+                Ok(())
+            }
         }
     }
 

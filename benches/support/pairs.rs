@@ -56,6 +56,14 @@ pub fn nanoseconds(mut call: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
+/// The same with several threads at once, each making that many calls as it can.
+pub fn nanoseconds_of_threads<F: FnMut() + Send>(threads: usize, call: impl Fn() -> F) -> f64 {
+    let round = |_| threads as f64 * 1e9 / together((0..threads).map(|_| call()).collect());
+    let mut times: Vec<f64> = (0..ROUNDS).map(round).collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
 /// Who goes first changes from round to round.
 fn in_turn(round: usize, ours: impl FnOnce() -> f64, other: impl FnOnce() -> f64) -> (f64, f64) {
     match round % 2 {

@@ -371,3 +371,20 @@ fn list<T: Copy + Default>(
     }
     Err(ReturnCode::GENERAL_ERROR)
 }
+
+/// Has a function called in each child that this process forks, as soon as it is there. Whether it
+/// will be.
+pub(super) fn call_in_forked_children(function: extern "C" fn()) -> bool {
+    #[cfg(unix)]
+    {
+        let function: unsafe extern "C" fn() = function;
+        // SAFETY: the function is part of this program, and safe to call at any time.
+        let code = unsafe { libc::pthread_atfork(None, None, Some(function)) };
+        code == 0
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = function; // there are no forks
+        true
+    }
+}

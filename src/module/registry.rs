@@ -12,6 +12,7 @@ use cryptoki_sys::*;
 
 use super::image::{self, ImageFault};
 use super::inherited::Mark;
+use super::process;
 use super::raw::{Functions, LoadFault};
 use super::{ModuleError, ReturnCode, module_error};
 use crate::Error;
@@ -87,7 +88,7 @@ impl Loaded {
     /// Whether this is the process that loaded the library. To be asked before any lock: a lock
     /// that another thread held at the fork stays held in the child.
     pub(crate) fn is_this_process(&self) -> bool {
-        self.process == std::process::id()
+        self.process == process::id()
     }
 
     pub(crate) fn check_process(&self) -> Result<(), Error> {
@@ -146,7 +147,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Loaded>, Error> {
     let loaded = Arc::new(Loaded {
         path: real,
         functions,
-        process: std::process::id(),
+        process: process::id(),
         entry: Arc::clone(&entry),
         serial,
         fresh: AtomicBool::new(is_new),

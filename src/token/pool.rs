@@ -9,6 +9,12 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 /// Idle sessions kept for the next call; more are closed.
 pub(super) const KEPT: usize = 16;
 
+/// How long sessions are kept that were not needed: more than were ever in use at once in that time.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// To look at the clock for each would cost as much as the rest.
+const LOOKS_AT_CLOCK: u8 = 16;
+
 /// How long one waits for a session where the token allows no more of them, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -61,6 +67,16 @@ struct State {
     patience: Duration,
     /// How many wait for one. To wake nobody costs a system call.
     waiting: usize,
+    need: Need,
+}
+
+/// How many sessions were in use at once, at most, since then.
+struct Need {
+    most: usize,
+    since: Instant,
+    kept_for: Duration,
+    /// Counts down to the next look at the clock.
+    looks_in: u8,
 }
 
 /// A session on loan.
@@ -93,6 +109,12 @@ impl Pool {
                 life: 0,
                 patience: PATIENCE,
                 waiting: 0,
+                need: Need {
+                    most: 0,
+                    since: Instant::now(),
+                    kept_for: KEPT_FOR,
+                    looks_in: LOOKS_AT_CLOCK,
+                },
             }),
             changed: Condvar::new(),
         }
@@ -113,6 +135,7 @@ impl Pool {
         loop {
             let epoch = state.epoch;
             if let Some(session) = state.idle.pop() {
+                state.is_needed();
                 return Ok(Loan {
                     session,
                     epoch,
@@ -132,6 +155,7 @@ impl Pool {
                 match opened {
                     Ok(session) if is_new => sessions.close(session),
                     Ok(session) => {
+                        state.is_needed();
                         return Ok(Loan {
                             session,
                             epoch,
@@ -180,6 +204,11 @@ impl Pool {
             Health::Good if state.idle.len() < KEPT => {
                 state.idle.push(session);
                 self.wake(&state);
+                if state.idle.len() > 1 {
+                    let surplus = state.not_needed();
+                    drop(state);
+                    surplus.into_iter().for_each(|one| sessions.close(one));
+                }
                 return;
             }
             // Closing the only session would be a logout: another is opened first. Under the
@@ -257,10 +286,106 @@ impl State {
         self.open - self.opening
     }
 
+    fn is_needed(&mut self) {
+        self.need.most = self.need.most.max(self.open - self.idle.len());
+    }
+
+    /// The idle sessions that were not needed for so long that they are to be closed.
+    fn not_needed(&mut self) -> Vec<Session> {
+        let need = &mut self.need;
+        need.looks_in -= 1;
+        if need.looks_in > 0 {
+            return Vec::new();
+        }
+        need.looks_in = LOOKS_AT_CLOCK;
+        if need.since.elapsed() < need.kept_for {
+            return Vec::new();
+        }
+        let used = self.open - self.idle.len();
+        let surplus = self.open.saturating_sub(need.most.max(1));
+        (need.most, need.since) = (used, Instant::now());
+        let surplus = surplus.min(self.idle.len() - 1);
+        self.open -= surplus;
+        self.idle.drain(..surplus).collect()
+    }
+
     fn lose(&mut self) -> Vec<Session> {
         self.epoch += 1;
         self.open = 0;
         self.opening = 0;
         std::mem::take(&mut self.idle)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Opens and closes without end.
+    #[derive(Default)]
+    struct Token {
+        opened: Cell<u64>,
+        closed: Cell<u64>,
+    }
+
+    impl Sessions for Token {
+        type Error = ();
+
+        fn open(&self) -> Result<Session, ()> {
+            self.opened.set(self.opened.get() + 1);
+            Ok(Session { handle: 1, life: 0 })
+        }
+
+        fn close(&self, _: Session) {
+            self.closed.set(self.closed.get() + 1);
+        }
+
+        fn is_full(&self, (): &()) -> bool {
+            false
+        }
+
+        fn busy(&self) {}
+    }
+
+    fn use_at_once(pool: &Pool, token: &Token, count: usize) {
+        let loans: Vec<_> = (0..count).map(|_| pool.lend(token, 0).unwrap()).collect();
+        for loan in loans {
+            pool.take_back(token, loan, Health::Good);
+        }
+    }
+
+    #[test]
+    fn sessions_that_are_not_needed_any_more_are_closed_but_for_one() {
+        let (pool, token) = (Pool::new(100), Token::default());
+        use_at_once(&pool, &token, 8);
+        for _ in 0..1000 {
+            use_at_once(&pool, &token, 1);
+        }
+        assert_eq!(token.closed.get(), 0, "they are not idle for long");
+        lock(&pool.state).need.kept_for = Duration::ZERO;
+        for _ in 0..100 {
+            use_at_once(&pool, &token, 1);
+        }
+        assert_eq!((token.opened.get(), token.closed.get()), (8, 7));
+    }
+
+    #[test]
+    fn sessions_that_are_needed_stay_open() {
+        let (pool, token) = (Pool::new(100), Token::default());
+        lock(&pool.state).need.kept_for = Duration::ZERO;
+        for _ in 0..1000 {
+            use_at_once(&pool, &token, 3);
+        }
+        let open = token.opened.get() - token.closed.get();
+        assert!((1..=3).contains(&open), "{open}");
+        lock(&pool.state).need.kept_for = KEPT_FOR;
+        use_at_once(&pool, &token, 3);
+        let opened = token.opened.get();
+        for _ in 0..1000 {
+            use_at_once(&pool, &token, 3);
+        }
+        assert_eq!(token.opened.get(), opened);
     }
 }
