@@ -4,6 +4,8 @@ mod info;
 mod login;
 mod place;
 mod pool;
+#[cfg(test)]
+mod pool_tests;
 mod recovery;
 mod session;
 mod slot;
