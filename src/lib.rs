@@ -33,6 +33,8 @@ mod tls_guide {}
 
 mod catalog;
 mod cert;
+#[cfg(feature = "cms")]
+pub mod cms;
 mod digest;
 mod discovery;
 mod error;
@@ -52,6 +54,8 @@ mod temp_dir;
 #[cfg(feature = "rustls")]
 mod tls;
 mod token;
+#[cfg(feature = "cms")]
+pub mod trust;
 mod uri;
 mod verify;
 

@@ -1,0 +1,1 @@
+//! Certificate chains (RFC 5280): from the signer to an authority that one trusts.
