@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read};
 
 use der::asn1::ObjectIdentifier;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+#[cfg(feature = "cms")]
+use spki::AlgorithmIdentifierOwned;
 
 /// A digest algorithm (FIPS 180-4).
 ///
@@ -116,6 +118,16 @@ impl DigestAlgorithm {
             Self::Sha384 => "2.16.840.1.101.3.4.2.2",
             Self::Sha512 => "2.16.840.1.101.3.4.2.3",
         })
+    }
+
+    /// The AlgorithmIdentifier that names this digest: without parameters (RFC 5754 section 2).
+    #[cfg(feature = "cms")]
+    #[allow(dead_code, reason = "for making documents, which follows")]
+    pub(crate) fn algorithm_identifier(self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned {
+            oid: self.oid(),
+            parameters: None,
+        }
     }
 
     /// The algorithm with this object identifier, if it is one of ours.
