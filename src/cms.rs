@@ -1,8 +1,38 @@
 //! Signed documents: CMS SignedData (RFC 5652) and CAdES (ETSI EN 319 122), made and checked.
+//!
+//! [`sign`] makes them:
+//!
+//! ```no_run
+//! use keyfob::{Pin, cms};
+//!
+//! let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+//! let me = fob.identities()?.for_signing().valid_now().only()?;
+//! let p7s = cms::sign(&me).detached().path("contract.pdf")?;
+//! # Ok::<(), keyfob::Error>(())
+//! ```
 
-#[allow(dead_code, reason = "for making and checking documents, which follows")]
+mod armor;
+#[allow(dead_code, reason = "some is for checking documents, which follows")]
 mod attributes;
-#[allow(dead_code, reason = "for making and checking documents, which follows")]
+mod content;
+mod shell;
+mod sign;
+mod sign_error;
+mod signer;
 mod signer_id;
-#[allow(dead_code, reason = "for making and checking documents, which follows")]
+mod timestamp;
 mod tlv;
+
+use der::asn1::ObjectIdentifier;
+
+pub use armor::Encoding;
+pub use sign::{Attached, Detached, Signing, sign};
+pub use sign_error::SignDocumentError;
+pub use signer::Signer;
+pub use timestamp::{Timestamp, TimestampError, TimestampRequest};
+
+/// Content of any kind (RFC 5652 section 4).
+pub(crate) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+/// RFC 5652 section 5.1.
+pub(crate) const SIGNED_DATA: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");

@@ -122,7 +122,6 @@ impl DigestAlgorithm {
 
     /// The AlgorithmIdentifier that names this digest: without parameters (RFC 5754 section 2).
     #[cfg(feature = "cms")]
-    #[allow(dead_code, reason = "for making documents, which follows")]
     pub(crate) fn algorithm_identifier(self) -> AlgorithmIdentifierOwned {
         AlgorithmIdentifierOwned {
             oid: self.oid(),

@@ -170,6 +170,24 @@ impl Scheme {
         self.row().digest
     }
 
+    /// What a document's content is hashed with where this scheme signs it: the scheme's own digest
+    /// and, since Ed25519 has none, SHA-512 there (RFC 8419 section 3.1). What is signed then is a
+    /// set of attributes with that digest in it.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::{DigestAlgorithm, Scheme};
+    ///
+    /// assert_eq!(Scheme::RsaPssSha384.content_digest(), DigestAlgorithm::Sha384);
+    /// assert_eq!(Scheme::Ed25519.content_digest(), DigestAlgorithm::Sha512);
+    /// ```
+    pub const fn content_digest(self) -> DigestAlgorithm {
+        match self.digest_algorithm() {
+            Some(digest) => digest,
+            None => Sha512,
+        }
+    }
+
     /// The most bytes a message signed with this scheme may have; `None` where there is no limit.
     ///
     /// # Example

@@ -45,6 +45,11 @@ pub(crate) struct Attribute {
 }
 
 impl Attribute {
+    pub(crate) fn new(oid: ObjectIdentifier, values: &[&[u8]]) -> Self {
+        let values = values.iter().map(|value| value.to_vec()).collect();
+        Self { oid, values }
+    }
+
     pub(crate) fn content_type(content_type: ObjectIdentifier) -> Self {
         Self::with_value(CONTENT_TYPE, tlv::oid(content_type))
     }
@@ -87,6 +92,13 @@ impl Attribute {
     pub(crate) fn to_der(&self) -> Vec<u8> {
         let values = tlv::set_of(tlv::SET, self.values.clone());
         tlv::sequence(&[&tlv::oid(self.oid), &values])
+    }
+
+    /// The same with its values in DER's order.
+    pub(crate) fn sorted(&self) -> Self {
+        let mut sorted = self.clone();
+        sorted.values.sort();
+        sorted
     }
 
     /// Reads one attribute.

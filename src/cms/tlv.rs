@@ -44,6 +44,16 @@ pub(crate) fn small_integer(number: u8) -> Vec<u8> {
     vec![0x02, 0x01, number & 0x7f]
 }
 
+/// An INTEGER that is not negative.
+pub(crate) fn integer(number: u64) -> Vec<u8> {
+    // A zero byte in front where the first bit would be taken for a sign.
+    let bytes = [&[0], number.to_be_bytes().as_slice()].concat();
+    let redundant = bytes
+        .windows(2)
+        .take_while(|pair| matches!(pair, [0, next] if *next < 0x80));
+    encode(0x02, bytes.get(redundant.count()..).unwrap_or_default())
+}
+
 /// Tag and length, of contents that may be longer than memory (X.690 section 8.1.3).
 pub(crate) fn header(tag: u8, length: u64) -> Vec<u8> {
     let bytes = length.to_be_bytes();
@@ -89,6 +99,14 @@ mod tests {
             (u64::MAX, [vec![0x30, 0x88], vec![0xff; 8]].concat()),
         ] {
             assert_eq!(header(SEQUENCE, length), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn integers_are_as_short_as_can_be() {
+        use der::Encode;
+        for number in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, u64::MAX] {
+            assert_eq!(integer(number), number.to_der().unwrap(), "{number}");
         }
     }
 
