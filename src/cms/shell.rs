@@ -21,7 +21,7 @@ impl Shell {
         let mut layers = Layers::new(0);
         layers.before(&content);
         self.around(&mut layers);
-        layers.head
+        [layers.head, layers.tail].concat()
     }
 
     /// What stands before and after a content of this length, in DER.
