@@ -15,6 +15,7 @@ mod armor;
 #[allow(dead_code, reason = "some is for checking documents, which follows")]
 mod attributes;
 mod content;
+mod read;
 mod shell;
 mod sign;
 mod sign_error;
@@ -22,14 +23,19 @@ mod signer;
 mod signer_id;
 mod timestamp;
 mod tlv;
+mod verify;
 
 use der::asn1::ObjectIdentifier;
 
 pub use armor::Encoding;
+pub use read::ReadError;
 pub use sign::{Attached, Detached, Signing, sign};
 pub use sign_error::SignDocumentError;
 pub use signer::Signer;
 pub use timestamp::{Timestamp, TimestampError, TimestampRequest};
+pub use verify::{
+    Policy, Problem, Report, SignerReport, TimestampReport, Verdict, Verify, Warning, verify,
+};
 
 /// Content of any kind (RFC 5652 section 4).
 pub(crate) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");

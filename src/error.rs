@@ -176,6 +176,11 @@ pub enum Error {
     #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
     #[error(transparent)]
     Timestamp(#[from] crate::cms::TimestampError),
+    /// A signed document could not be read.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Document(#[from] crate::cms::ReadError),
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -7,6 +7,7 @@ use std::fmt;
 use der::asn1::{BitString, Int, ObjectIdentifier};
 use der::{Decode, Sequence};
 
+pub(in crate::cms) use token::TST_INFO;
 pub use token::Timestamp;
 
 use crate::DigestAlgorithm;

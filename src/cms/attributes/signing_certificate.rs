@@ -100,7 +100,7 @@ impl EssCertificateId {
     /// Issuer and serial number are the certificate's too, since they are within the digest. Where
     /// they are told beside it and differ, the signer contradicts itself.
     pub(crate) fn identifies(&self, certificate: &Certificate) -> Option<bool> {
-        let algorithm = DigestAlgorithm::from_oid(self.digest_algorithm)?;
+        let algorithm = DigestAlgorithm::from_oid_even_weak(self.digest_algorithm)?;
         let issuer_serial = match &self.issuer_serial {
             Some(told) => IssuerSerial::of(certificate).is_ok_and(|real| *told == real),
             None => true,

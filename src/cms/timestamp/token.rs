@@ -12,7 +12,9 @@ use super::TimestampError;
 use crate::DigestAlgorithm;
 use crate::cms::{SIGNED_DATA, tlv};
 
-const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+/// id-ct-TSTInfo (RFC 3161 section 2.4.2).
+pub(in crate::cms) const TST_INFO: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 
 /// A time stamp: an authority's word that something existed at a time (RFC 3161).
 ///
@@ -41,7 +43,16 @@ impl Timestamp {
     pub fn from_der(token: &[u8]) -> Result<Self, TimestampError> {
         let broken = |_| TimestampError::Malformed("its token is no SignedData with a time stamp");
         let parts = Parts::of(token).map_err(broken)?;
-        let info = TstInfo::from_der(&parts.info)
+        Self::from_info(token.to_vec(), &parts.info, parts.has_certificate)
+    }
+
+    /// Of a token whose SignedData has been read already, and this TSTInfo found in it.
+    pub(in crate::cms) fn from_info(
+        token: Vec<u8>,
+        info: &[u8],
+        has_certificate: bool,
+    ) -> Result<Self, TimestampError> {
+        let info = TstInfo::from_der(info)
             .map_err(|_| TimestampError::Malformed("its TSTInfo is broken"))?;
         if info.version != 1 {
             return Err(TimestampError::Malformed("it has an unknown version"));
@@ -55,10 +66,10 @@ impl Timestamp {
         let time = generalized_time(&info.time)
             .ok_or(TimestampError::Malformed("its time is no GeneralizedTime"))?;
         Ok(Self {
-            der: token.to_vec(),
+            der: token,
             info,
             time,
-            has_certificate: parts.has_certificate,
+            has_certificate,
         })
     }
 
@@ -103,7 +114,6 @@ impl Timestamp {
     }
 
     /// The digest algorithm of what was stamped, whether or not it is known here.
-    #[allow(dead_code, reason = "read by what checks documents")]
     pub(crate) fn digest_algorithm(&self) -> ObjectIdentifier {
         self.info.imprint.algorithm.oid
     }
