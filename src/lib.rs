@@ -27,6 +27,10 @@
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
+#[cfg(all(doctest, feature = "cms"))]
+#[doc = include_str!("../docs/documents.md")]
+mod documents_guide {}
+
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../docs/tls.md")]
 mod tls_guide {}

@@ -11,6 +11,7 @@ mod signer;
 mod text;
 mod timestamp;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::time::SystemTime;
@@ -216,7 +217,7 @@ impl<'a> Verify<'a> {
         let trust = trust.map(|trust| with_crls(trust, &crls));
         let context = Context {
             policy: &self.policy,
-            trust: trust.as_ref(),
+            trust: trust.as_deref(),
             at: self.at.unwrap_or_else(SystemTime::now),
             certificates: &all,
             left: &Cell::new(MOST_SIGNERS),
@@ -268,10 +269,10 @@ fn read_certificates(ders: &[Vec<u8>], warnings: &mut Vec<Warning>) -> Vec<Certi
 
 /// The caller's trust, and the revocation lists of the document beside it: they are signed by those
 /// who are trusted, or say nothing. One that cannot be read says nothing either.
-fn with_crls(trust: &Trust, crls: &[Vec<u8>]) -> Trust {
-    let mut trust = trust.clone();
+fn with_crls<'a>(trust: &'a Trust, crls: &[Vec<u8>]) -> Cow<'a, Trust> {
+    let mut trust = Cow::Borrowed(trust);
     for crl in crls {
-        let _ = trust.crl(crl);
+        let _ = trust.to_mut().crl(crl);
     }
     trust
 }
