@@ -371,6 +371,20 @@ impl Scheme {
             .ok_or(SchemeError::KeyMismatch { oid, key: *key })
     }
 
+    /// The weak scheme that an AlgorithmIdentifier names, for a key of this type: with PKCS#1 or ECDSA.
+    #[cfg(feature = "cms")]
+    pub(crate) fn weak_from_algorithm_identifier(
+        algorithm: &AlgorithmIdentifierOwned,
+        key: &KeyType,
+    ) -> Option<Self> {
+        let plain = algorithm.parameters.as_ref().is_none_or(Any::is_null);
+        let mut named = Self::WEAK
+            .iter()
+            .filter(|scheme| scheme.oid() == algorithm.oid);
+        let fitting = named.find(|scheme| scheme.fits(key) && scheme.family() != Family::RsaPss);
+        fitting.filter(|_| plain).copied()
+    }
+
     /// Whether it is one of [`WEAK`](Self::WEAK).
     pub(crate) const fn is_weak(self) -> bool {
         matches!(self.digest_algorithm(), Some(digest) if digest.is_weak())

@@ -189,8 +189,8 @@ impl Trust {
 
     /// Accepts what is refused for being too weak.
     ///
-    /// Signatures of MD5 and SHA-1 digests are not verified by this library, so that allowing these
-    /// two turns the reason into [`ChainReason::Unsupported`], and no more.
+    /// Of signatures with MD5 and SHA-1, RSA PKCS#1 v1.5 and ECDSA are verified then; RSA-PSS is
+    /// [`ChainReason::Unsupported`].
     pub fn allow(&mut self, weakness: Weakness) -> &mut Self {
         self.allowed.push(weakness);
         self

@@ -641,6 +641,32 @@ fn weak_algorithms() {
     }
 }
 
+/// The certificate is signed with SHA-1, and all else is sound.
+#[test]
+fn a_weak_signature_in_the_chain() {
+    let bench = bench();
+    let authority = Authority::new(bench, "Old");
+    let wanted = Wanted {
+        digest: "sha1",
+        ..Wanted::default()
+    };
+    let signer = forger(&authority.issue("old", &p256(bench, "old"), &wanted));
+    let der = signer.document(CONTENT).der();
+    let check = |trust: &Trust| {
+        let report = cms::verify(der.as_slice()).trust(trust).check();
+        report.expect("it can be read")
+    };
+    let mut trust = authority.trust();
+    let report = check(&trust);
+    assert_eq!(report.verdict(), Verdict::Invalid, "{report}");
+    assert_eq!(chain_reason(&report), &ChainReason::Weak(Weakness::Sha1));
+    trust.allow(Weakness::Md5);
+    assert_eq!(check(&trust).verdict(), Verdict::Invalid);
+    trust.allow(Weakness::Sha1);
+    let report = check(&trust);
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+}
+
 #[test]
 fn algorithms_that_contradict_each_other() {
     let signer = &DESK.signer;

@@ -19,9 +19,11 @@ use ber::{BerReader, SEQUENCE, SET};
 pub(super) use parts::{Parts, WriteError, with_unsigned_attribute};
 pub(super) use signer_info::SignerInfo;
 
-/// The most certificates in a document, and their bytes together.
-pub(super) const MOST_CERTIFICATES: usize = 1_000;
-const CERTIFICATES_LEN: usize = 4 * 1024 * 1024;
+/// The most certificates in a document, and their bytes together and of one. They are few and small,
+/// since one that is made for it takes fifty times as much memory when it is taken apart.
+const MOST_CERTIFICATES: usize = 1_000;
+const CERTIFICATES_LEN: usize = 2 * 1024 * 1024;
+const CERTIFICATE_LEN: usize = 64 * 1024;
 /// The most revocation lists that are kept, and their bytes together.
 const MOST_CRLS: usize = 100;
 const CRLS_LEN: usize = 16 * 1024 * 1024;
@@ -115,7 +117,12 @@ impl<R: Read> SignedData<R> {
                             limit: MOST_CERTIFICATES,
                         });
                     }
-                    SEQUENCE => certificates.push(reader.element(&mut certificate_bytes)?),
+                    SEQUENCE => {
+                        let certificate = reader.element(&mut certificate_bytes)?;
+                        Budget::new("single certificates", CERTIFICATE_LEN)
+                            .take(certificate.len())?;
+                        certificates.push(certificate);
+                    }
                     // Attribute certificates and whatever else there may be say nothing here.
                     _ => reader.skip()?,
                 }

@@ -155,7 +155,7 @@ impl<'a> Verify<'a> {
     }
 
     /// Checks it. Of the content no more than some kilobytes are in memory at once (1 MiB where an
-    /// Ed25519 signer may need it whole), of certificates 4 MiB, of signers and revocation
+    /// Ed25519 signer may need it whole), of certificates 2 MiB, of signers and revocation
     /// lists 16 MiB each. More than 1,000 certificates or signers are refused.
     ///
     /// A document that can be read gives a report, right or wrong.

@@ -207,8 +207,12 @@ pub(super) fn verify(
             key.key_type()
         )));
     }
-    let scheme = Scheme::from_algorithm_identifier(algorithm, &key.key_type())
-        .map_err(|error| ChainReason::Unsupported(error.to_string()))?;
+    // What is weak got here only because it is allowed.
+    let scheme = match Scheme::weak_from_algorithm_identifier(algorithm, &key.key_type()) {
+        Some(weak) => weak,
+        None => Scheme::from_algorithm_identifier(algorithm, &key.key_type())
+            .map_err(|error| ChainReason::Unsupported(error.to_string()))?,
+    };
     match key.verify(scheme, signed, signature) {
         Ok(()) => Ok(()),
         Err(crate::Error::Verify(crate::VerifyError::BadSignature { .. })) => {

@@ -47,6 +47,8 @@ pub struct Wanted<'a> {
     pub until: &'a str,
     /// In hexadecimal; the next one, where there is none.
     pub serial: Option<&'a str>,
+    /// What it is signed with.
+    pub digest: &'a str,
 }
 
 impl Default for Wanted<'_> {
@@ -56,6 +58,7 @@ impl Default for Wanted<'_> {
             from: "20200101000000Z",
             until: "20491231235959Z",
             serial: None,
+            digest: "sha256",
         }
     }
 }
@@ -155,6 +158,8 @@ impl<'a> Authority<'a> {
             wanted.until,
             "-extfile",
             text(&extensions),
+            "-md",
+            wanted.digest,
         ]);
         Issued {
             certificate,

@@ -193,7 +193,7 @@ fn skip_to_block(source: &mut impl BufRead) -> io::Result<()> {
 fn is_text(buffer: &[u8]) -> bool {
     let line = buffer.split(|byte| *byte == b'\n').next();
     let mut line = line.unwrap_or_default().trim_ascii().iter();
-    line.any(|byte| !is_base64(*byte) && *byte != b'=')
+    line.any(|byte| !is_base64(*byte) && *byte != b'=' && !byte.is_ascii_whitespace())
         || buffer.windows(11).any(|bytes| bytes == b"-----BEGIN ")
 }
 
@@ -212,14 +212,18 @@ fn skip_white_space(source: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// What is in the buffer, or can be had; a read that was interrupted is tried again.
+/// What is in the buffer, or can be had, and nothing at the end; a read that was interrupted is tried
+/// again.
 pub(super) fn filled(source: &mut impl BufRead) -> io::Result<&[u8]> {
-    while let Err(error) = source.fill_buf() {
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
+    loop {
+        match source.fill_buf() {
+            // Asked again at its end, a source may find something else to say.
+            Ok([]) => return Ok(&[]),
+            Ok(_) => return source.fill_buf(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    source.fill_buf()
 }
 
 fn is_base64(byte: u8) -> bool {

@@ -45,6 +45,16 @@ fn write_signer(
         line(f, "stamped", &Moment(time))?;
     }
     list(f, inner, &signer.problems, &signer.warnings)?;
+    if let Some(chain) = &signer.chain {
+        line(
+            f,
+            "trusted",
+            &format_args!("by {}", one_line(&chain.anchor().subject())),
+        )?;
+        for warning in chain.warnings() {
+            writeln!(f, "{margin}  warning: {}", one_line(&warning.to_string()))?;
+        }
+    }
     for stamp in &signer.timestamps {
         write_stamp(f, inner, stamp)?;
     }
