@@ -11,8 +11,8 @@
 //! # Ok::<(), keyfob::Error>(())
 //! ```
 
+mod amend;
 mod armor;
-#[allow(dead_code, reason = "some is for checking documents, which follows")]
 mod attributes;
 mod content;
 mod read;
@@ -27,6 +27,7 @@ mod verify;
 
 use der::asn1::ObjectIdentifier;
 
+pub use amend::{Countersigning, countersign};
 pub use armor::Encoding;
 pub use read::ReadError;
 pub use sign::{Attached, Detached, Signing, sign};

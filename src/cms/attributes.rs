@@ -109,17 +109,6 @@ impl Attribute {
         Ok(attribute)
     }
 
-    /// Reads the attributes of a SET OF, whose contents these are, in the order that they came in.
-    /// That it is DER's order, and that none is there twice, is not asked here.
-    pub(crate) fn all_from_der(contents: &[u8]) -> der::Result<Vec<Self>> {
-        let mut reader = SliceReader::new(contents)?;
-        let mut attributes = Vec::new();
-        while !reader.is_finished() {
-            attributes.push(Self::decode(&mut reader)?);
-        }
-        Ok(attributes)
-    }
-
     fn decode<'a>(reader: &mut SliceReader<'a>) -> der::Result<Self> {
         reader.sequence(|fields| {
             let oid = ObjectIdentifier::decode(fields)?;
@@ -184,9 +173,6 @@ mod tests {
             assert_eq!(attribute.values[0][0], tag);
             assert_eq!(read(&attribute).as_signing_time().unwrap(), time);
         }
-        let all = [Attribute::content_type(data), attribute];
-        let contents = [all[0].to_der(), all[1].to_der()].concat();
-        assert_eq!(Attribute::all_from_der(&contents).unwrap(), all);
     }
 
     #[test]

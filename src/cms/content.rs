@@ -23,22 +23,17 @@ impl Digests {
     ///
     /// Hashing is what takes longest, so a thread of its own does it while the next piece is read and
     /// passed on. Contents of one piece are spared that.
-    pub(crate) fn of<E: From<ReadError>>(
+    pub(crate) fn of<E: From<Unread>>(
         mut content: impl Read,
         algorithms: impl IntoIterator<Item = DigestAlgorithm>,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut hashers: Vec<Hasher> = Vec::new();
-        for algorithm in algorithms {
-            if hashers.iter().all(|hasher| hasher.algorithm() != algorithm) {
-                hashers.push(algorithm.hasher());
-            }
-        }
+        let mut hashers = Hashers::new(algorithms);
         let first = Piece::read(vec![0; PIECE], &mut content)?;
         sink(first.bytes())?;
         if first.is_last() {
-            update(&mut hashers, &first);
-            return Ok(Self::finish(hashers));
+            hashers.update(first.bytes());
+            return Ok(hashers.finish());
         }
 
         let (full, to_hash) = mpsc::sync_channel::<Piece>(PIECES);
@@ -49,7 +44,7 @@ impl Digests {
         }
         let hash = move || {
             for piece in to_hash {
-                update(&mut hashers, &piece);
+                hashers.update(piece.bytes());
                 // Nobody wants it back when all is read.
                 let _ = empty.send(piece.buffer);
             }
@@ -57,7 +52,7 @@ impl Digests {
         };
         thread::scope(|scope| {
             let builder = thread::Builder::new().name("keyfob-hash".into());
-            let hashing = builder.spawn_scoped(scope, hash).map_err(ReadError)?;
+            let hashing = builder.spawn_scoped(scope, hash).map_err(Unread)?;
             let mut next = first;
             loop {
                 let is_last = next.is_last();
@@ -72,9 +67,8 @@ impl Digests {
             }
             drop(full);
             let hashers = hashing.join();
-            Ok(Self::finish(
-                hashers.unwrap_or_else(|panicked| panic::resume_unwind(panicked)),
-            ))
+            let hashers = hashers.unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+            Ok(hashers.finish())
         })
     }
 
@@ -88,10 +82,31 @@ impl Digests {
         let found = digests.find(|(one, _)| *one == algorithm);
         found.map(|(_, digest)| digest.as_slice())
     }
+}
 
-    fn finish(hashers: Vec<Hasher>) -> Self {
-        let digests = hashers.into_iter();
-        Self {
+/// A content that is being hashed, with each algorithm once.
+pub(crate) struct Hashers(Vec<Hasher>);
+
+impl Hashers {
+    pub(crate) fn new(algorithms: impl IntoIterator<Item = DigestAlgorithm>) -> Self {
+        let mut hashers: Vec<Hasher> = Vec::new();
+        for algorithm in algorithms {
+            if hashers.iter().all(|hasher| hasher.algorithm() != algorithm) {
+                hashers.push(algorithm.hasher());
+            }
+        }
+        Self(hashers)
+    }
+
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        for hasher in &mut self.0 {
+            hasher.update(piece);
+        }
+    }
+
+    pub(crate) fn finish(self) -> Digests {
+        let digests = self.0.into_iter();
+        Digests {
             digests: digests
                 .map(|hasher| (hasher.algorithm(), hasher.finalize()))
                 .collect(),
@@ -101,7 +116,7 @@ impl Digests {
 
 /// A content that could not be read.
 #[derive(Debug)]
-pub(crate) struct ReadError(pub(crate) io::Error);
+pub(crate) struct Unread(pub(crate) io::Error);
 
 struct Piece {
     buffer: Vec<u8>,
@@ -110,7 +125,7 @@ struct Piece {
 
 impl Piece {
     /// Fills the buffer as far as the content goes.
-    fn read(mut buffer: Vec<u8>, content: &mut impl Read) -> Result<Self, ReadError> {
+    fn read(mut buffer: Vec<u8>, content: &mut impl Read) -> Result<Self, Unread> {
         let mut filled = 0;
         while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
             match content.read(room) {
@@ -118,7 +133,7 @@ impl Piece {
                 // A reader that claims more than the buffer holds is broken.
                 Ok(read) => filled += read.min(room.len()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(ReadError(error)),
+                Err(error) => return Err(Unread(error)),
             }
         }
         Ok(Self { buffer, filled })
@@ -130,12 +145,6 @@ impl Piece {
 
     fn is_last(&self) -> bool {
         self.filled < self.buffer.len()
-    }
-}
-
-fn update(hashers: &mut [Hasher], piece: &Piece) {
-    for hasher in hashers {
-        hasher.update(piece.bytes());
     }
 }
 
@@ -171,7 +180,7 @@ mod tests {
             let mut passed = Vec::new();
             let digests = Digests::of(Dripping(data, 10_007, false), ALL, |piece| {
                 passed.extend_from_slice(piece);
-                Ok::<_, ReadError>(())
+                Ok::<_, Unread>(())
             })
             .unwrap();
             assert!(passed == data, "{length}");
@@ -196,14 +205,14 @@ mod tests {
             }
         }
         for length in [0, PIECE, 10 * PIECE] {
-            let failed = Digests::of(Fails(length), ALL, |_| Ok::<_, ReadError>(()));
+            let failed = Digests::of(Fails(length), ALL, |_| Ok::<_, Unread>(()));
             assert!(failed.is_err());
         }
         let mut pieces = 0;
         let failed = Digests::of(io::repeat(7), ALL, |_| {
             pieces += 1;
             match pieces {
-                5 => Err(ReadError(ErrorKind::StorageFull.into())),
+                5 => Err(Unread(ErrorKind::StorageFull.into())),
                 _ => Ok(()),
             }
         });

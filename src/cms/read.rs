@@ -4,6 +4,7 @@
 mod armor;
 mod ber;
 mod definite;
+mod parts;
 mod signer_info;
 
 use std::io::{self, Read};
@@ -15,6 +16,7 @@ use spki::AlgorithmIdentifierOwned;
 use super::{SIGNED_DATA, Verdict};
 use armor::Unarmored;
 use ber::{BerReader, SEQUENCE, SET};
+pub(super) use parts::{Parts, WriteError, with_unsigned_attribute};
 pub(super) use signer_info::SignerInfo;
 
 /// The most certificates in a document, and their bytes together and of one. They are few and small,

@@ -10,6 +10,8 @@ pub(super) struct Shell {
     pub(super) digest_algorithms: Vec<u8>,
     /// The field, or nothing where there are none.
     pub(super) certificates: Vec<u8>,
+    /// The field of revocation lists, or nothing.
+    pub(super) lists: Vec<u8>,
     /// SignerInfos.
     pub(super) signers: Vec<u8>,
 }
@@ -18,10 +20,8 @@ impl Shell {
     /// The document without its content, in DER.
     pub(super) fn detached(&self) -> Vec<u8> {
         let content = tlv::sequence(&[&tlv::oid(DATA)]);
-        let mut layers = Layers::new(0);
-        layers.before(&content);
-        self.around(&mut layers);
-        [layers.head, layers.tail].concat()
+        let (head, tail) = self.around(content.len() as u64);
+        [head, content, tail].concat()
     }
 
     /// What stands before and after a content of this length, in DER.
@@ -31,31 +31,37 @@ impl Shell {
         layers.wrap(tlv::context(0));
         layers.before(&tlv::oid(DATA));
         layers.wrap(tlv::SEQUENCE);
-        self.around(&mut layers);
-        (layers.head, layers.tail)
+        self.wrap(layers)
     }
 
-    fn around(&self, layers: &mut Layers) {
+    /// What stands before and after an EncapsulatedContentInfo of this length.
+    pub(super) fn around(&self, length: u64) -> (Vec<u8>, Vec<u8>) {
+        self.wrap(Layers::new(length))
+    }
+
+    fn wrap(&self, mut layers: Layers) -> (Vec<u8>, Vec<u8>) {
         layers.before(&self.digest_algorithms);
         layers.before(&tlv::small_integer(self.version));
         layers.after(&self.certificates);
+        layers.after(&self.lists);
         layers.after(&self.signers);
         layers.wrap(tlv::SEQUENCE);
         layers.wrap(tlv::context(0));
         layers.before(&tlv::oid(SIGNED_DATA));
         layers.wrap(tlv::SEQUENCE);
+        (layers.head, layers.tail)
     }
 }
 
 /// Encodings around a content that is not in memory, from the inside out.
-pub(super) struct Layers {
-    pub(super) head: Vec<u8>,
+struct Layers {
+    head: Vec<u8>,
     content: u64,
-    pub(super) tail: Vec<u8>,
+    tail: Vec<u8>,
 }
 
 impl Layers {
-    pub(super) fn new(content: u64) -> Self {
+    fn new(content: u64) -> Self {
         Self {
             head: Vec::new(),
             content,
@@ -63,21 +69,21 @@ impl Layers {
         }
     }
 
-    pub(super) fn before(&mut self, encoding: &[u8]) {
+    fn before(&mut self, encoding: &[u8]) {
         self.head.splice(0..0, encoding.iter().copied());
     }
 
-    pub(super) fn after(&mut self, encoding: &[u8]) {
+    fn after(&mut self, encoding: &[u8]) {
         self.tail.extend_from_slice(encoding);
     }
 
-    pub(super) fn wrap(&mut self, tag: u8) {
+    fn wrap(&mut self, tag: u8) {
         let around = (self.head.len() + self.tail.len()) as u64;
         self.before(&tlv::header(tag, self.content.saturating_add(around)));
     }
 
     /// As `wrap`, with a length that the end tells (X.690 section 8.1.3.6).
-    pub(super) fn wrap_open(&mut self, tag: u8) {
+    fn wrap_open(&mut self, tag: u8) {
         self.before(&[tag, 0x80]);
         self.after(END);
     }

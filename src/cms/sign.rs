@@ -7,8 +7,9 @@ use std::path::Path;
 use der::Encode;
 use der::asn1::ObjectIdentifier;
 
+use crate::cms::amend::Existing;
 use crate::cms::armor::{Armor, Encoding};
-use crate::cms::content::{Digests, ReadError};
+use crate::cms::content::{Digests, Unread};
 use crate::cms::shell::{self, Shell};
 use crate::cms::signer::{Ready, Signer};
 use crate::cms::{DATA, SignDocumentError, tlv};
@@ -66,7 +67,10 @@ impl<'a> Signing<'a> {
     /// The signed document is to stand beside the content, which is not in it.
     #[must_use]
     pub fn detached(self) -> Detached<'a> {
-        Detached(self)
+        Detached {
+            signing: self,
+            existing: None,
+        }
     }
 
     /// The signed document is to have the content in it.
@@ -87,7 +91,11 @@ impl<'a> Signing<'a> {
 /// gives the signed document: DER, in the form that [`Signing::encoding`] says. One `Detached` can
 /// sign any number of contents.
 #[derive(Debug)]
-pub struct Detached<'a>(pub(super) Signing<'a>);
+pub struct Detached<'a> {
+    pub(super) signing: Signing<'a>,
+    /// What it is to be added to.
+    pub(super) existing: Option<Existing>,
+}
 
 impl Detached<'_> {
     /// Signs the content of a file.
@@ -116,8 +124,9 @@ impl Detached<'_> {
     /// # Errors
     /// As [`path`](Self::path).
     pub fn reader(&self, content: impl Read) -> Result<Vec<u8>, Error> {
-        let signers = self.0.ready()?;
-        let algorithms = signers.iter().map(Ready::digest_algorithm);
+        let signers = self.signing.ready()?;
+        let others = self.existing.iter().flat_map(Existing::digest_algorithms);
+        let algorithms = signers.iter().map(Ready::digest_algorithm).chain(others);
         let digests = Digests::of(content, algorithms, |_| Ok::<_, SignDocumentError>(()))?;
         self.document(&signers, &digests)
     }
@@ -146,7 +155,7 @@ impl Detached<'_> {
     /// # Ok::<(), keyfob::Error>(())
     /// ```
     pub fn digests(&self, digests: &[(DigestAlgorithm, &[u8])]) -> Result<Vec<u8>, Error> {
-        let signers = self.0.ready()?;
+        let signers = self.signing.ready()?;
         let ready = digests.iter().map(|(algorithm, digest)| {
             match digest.len() == algorithm.output_len() {
                 true => Ok((*algorithm, digest.to_vec())),
@@ -161,11 +170,16 @@ impl Detached<'_> {
     }
 
     fn document(&self, signers: &[Ready<'_, '_>], digests: &Digests) -> Result<Vec<u8>, Error> {
-        let document = shell_of(signers, digests)?.detached();
         let mut written = Vec::new();
-        let mut armor = Armor::new(self.0.encoding, &mut written).map_err(unwritten)?;
-        armor.write_all(&document).map_err(unwritten)?;
-        armor.finish().map_err(unwritten)?;
+        let mut output = output(self.signing.encoding, &mut written)?;
+        match &self.existing {
+            Some(existing) => existing.signed_by(signers, digests, &mut output)?,
+            None => {
+                let document = shell_of(signers, digests)?.detached();
+                output.write_all(&document).map_err(unwritten)?;
+            }
+        }
+        finish(output)?;
         Ok(written)
     }
 }
@@ -176,7 +190,7 @@ impl Detached<'_> {
 /// constant memory. After an error what was written is of no use. One `Attached` can sign any number
 /// of contents.
 #[derive(Debug)]
-pub struct Attached<'a>(pub(super) Signing<'a>);
+pub struct Attached<'a>(Signing<'a>);
 
 impl Attached<'_> {
     /// Signs the content of a file, and writes the document in DER. See [`seekable`](Self::seekable).
@@ -192,8 +206,8 @@ impl Attached<'_> {
     /// cms::sign(&me).attached().path("contract.pdf", output)?;
     /// # Ok::<(), keyfob::Error>(())
     /// ```
-    pub fn path(&self, content: impl AsRef<Path>, output: impl Write) -> Result<(), Error> {
-        in_file(content.as_ref(), |file| self.seekable(file, output))
+    pub fn path(&self, content: impl AsRef<Path>, writer: impl Write) -> Result<(), Error> {
+        in_file(content.as_ref(), |file| self.seekable(file, writer))
     }
 
     /// Signs all that a reader gives from where it stands, and writes the document in DER.
@@ -205,7 +219,7 @@ impl Attached<'_> {
     /// [`SignDocumentError::ContentChanged`]; [`Error::SignDocument`] where a signer lacks what a
     /// document needs, something cannot be read or written, or a time stamp cannot be had; those of
     /// [`Identity::sign`](crate::Identity::sign).
-    pub fn seekable(&self, mut content: impl Read + Seek, output: impl Write) -> Result<(), Error> {
+    pub fn seekable(&self, mut content: impl Read + Seek, writer: impl Write) -> Result<(), Error> {
         let signers = self.0.ready()?;
         let algorithms = || signers.iter().map(Ready::digest_algorithm);
         let begin = content.stream_position().map_err(unread)?;
@@ -217,7 +231,7 @@ impl Attached<'_> {
         let shell = shell_of(&signers, &digests)?;
 
         content.seek(SeekFrom::Start(begin)).map_err(unread)?;
-        let mut output = self.output(output)?;
+        let mut output = output(self.0.encoding, writer)?;
         let (head, tail) = shell.attached(length);
         output.write_all(&head).map_err(unwritten)?;
         copy_same(content, &digests, algorithms().next(), length, &mut output)?;
@@ -241,9 +255,9 @@ impl Attached<'_> {
     /// cms::sign(&me).attached().reader(std::io::stdin().lock(), std::io::stdout().lock())?;
     /// # Ok::<(), keyfob::Error>(())
     /// ```
-    pub fn reader(&self, content: impl Read, output: impl Write) -> Result<(), Error> {
+    pub fn reader(&self, content: impl Read, writer: impl Write) -> Result<(), Error> {
         let signers = self.0.ready()?;
-        let mut output = self.output(output)?;
+        let mut output = output(self.0.encoding, writer)?;
         let head = shell::open(version_of(&signers), &digest_algorithms_of(&signers)?);
         output.write_all(&head).map_err(unwritten)?;
         let algorithms = signers.iter().map(Ready::digest_algorithm);
@@ -276,16 +290,19 @@ impl Attached<'_> {
         self.seekable(Cursor::new(content), &mut document)?;
         Ok(document)
     }
-
-    fn output<W: Write>(&self, output: W) -> Result<Output<W>, SignDocumentError> {
-        Armor::new(self.0.encoding, BufWriter::new(output)).map_err(unwritten)
-    }
 }
 
 /// Of small writes large ones are made.
-type Output<W> = Armor<BufWriter<W>>;
+pub(super) type Output<W> = Armor<BufWriter<W>>;
 
-fn finish<W: Write>(output: Output<W>) -> Result<(), Error> {
+pub(super) fn output<W: Write>(
+    encoding: Encoding,
+    writer: W,
+) -> Result<Output<W>, SignDocumentError> {
+    Armor::new(encoding, BufWriter::new(writer)).map_err(unwritten)
+}
+
+pub(super) fn finish<W: Write>(output: Output<W>) -> Result<(), Error> {
     Ok(output.finish().map_err(unwritten)?)
 }
 
@@ -317,6 +334,7 @@ fn shell_of(signers: &[Ready<'_, '_>], digests: &Digests) -> Result<Shell, Error
         version: version_of(signers),
         digest_algorithms: digest_algorithms_of(signers)?,
         certificates: certificates_of(signers),
+        lists: Vec::new(),
         signers: tlv::set_of(tlv::SET, signer_infos(signers, Some(DATA), digests)?),
     })
 }
@@ -384,8 +402,8 @@ pub(super) fn unwritten(error: std::io::Error) -> SignDocumentError {
     SignDocumentError::Write(error)
 }
 
-impl From<ReadError> for SignDocumentError {
-    fn from(error: ReadError) -> Self {
+impl From<Unread> for SignDocumentError {
+    fn from(error: Unread) -> Self {
         Self::Read(error.0)
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use der::asn1::ObjectIdentifier;
 
-use crate::cms::TimestampError;
+use crate::cms::{ReadError, TimestampError};
 use crate::{DigestAlgorithm, KeyType, Scheme};
 
 /// Why a document was not signed.
@@ -89,6 +89,24 @@ pub enum SignDocumentError {
     /// The content was another when it was written than when it was hashed.
     #[error("the content has changed while it was being signed; sign it again")]
     ContentChanged,
+    /// A document that was to be added to cannot be read.
+    #[error("the document that was to be signed too cannot be read: {0}")]
+    Document(#[source] ReadError),
+    /// A document that was taken for a detached one is attached.
+    #[error("the document has its content in it; sign it as an attached one (cosign_attached)")]
+    ContentInside,
+    /// A document that was taken for an attached one is detached.
+    #[error("the document has no content in it; sign it as a detached one (cosign)")]
+    ContentMissing,
+    /// The signers of a document have signed another content.
+    #[error("the document's signers have signed another content than this; is it the right file?")]
+    OtherContent,
+    /// There is no such signer, or none at all.
+    #[error("there is no such signer: the document has {count}")]
+    NoSuchSigner {
+        /// How many there are.
+        count: usize,
+    },
     /// A time stamp could not be had.
     #[error(transparent)]
     Timestamp(#[from] TimestampError),

@@ -15,8 +15,9 @@ pub const CONTENT: &[u8] = b"I owe the bearer seven roubles.\nSigned on a token.
 
 /// Tokens with three keys of each type, whose certificates have serial numbers of their own.
 pub struct Desk {
-    pub bench: SoftHsm,
+    /// Before the turn ends with the bench, the token is locked again.
     pub fob: Unlocked,
+    pub bench: SoftHsm,
     pub folder: PathBuf,
     /// The certificate of the authority that has issued all others, in PEM.
     pub ca: PathBuf,

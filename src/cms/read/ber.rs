@@ -191,6 +191,11 @@ impl<R: BufRead> BerReader<R> {
         }
     }
 
+    /// How many bytes have been read, where all elements before the next have been.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Sees that nothing follows.
     pub(super) fn finish(mut self) -> Result<(), ReadError> {
         match filled(&mut self.source).map_err(ReadError::Read)? {
