@@ -83,8 +83,7 @@ fn share(
     let signer = Certificate::read(&issued.certificate).expect("a certificate");
     let (leaf, root) = (
         signer.public_key().expect("a key"),
-        Certificate::read(&authority.certificate)
-            .and_then(|ca| Ok(ca.public_key().expect("a key"))),
+        Certificate::read(&authority.certificate).map(|ca| ca.public_key().expect("a key")),
     );
     let root = root.expect("a certificate");
     let now = std::time::SystemTime::now();
