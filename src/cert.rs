@@ -1,6 +1,6 @@
 //! Certificates: what one says, and the key it carries.
 
-mod name;
+pub(crate) mod name;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -4,9 +4,13 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
 use der::asn1::ObjectIdentifier;
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+#[cfg(feature = "cms")]
+use spki::AlgorithmIdentifierOwned;
 
-/// A digest algorithm (FIPS 180-4).
+/// A digest algorithm (FIPS 180-4, but for MD5).
 ///
 /// # Example
 /// ```
@@ -26,6 +30,10 @@ pub enum DigestAlgorithm {
     Sha384,
     /// SHA-512: 64 bytes.
     Sha512,
+    /// SHA-1: 20 bytes. Broken, as [`is_weak`](Self::is_weak) says.
+    Sha1,
+    /// MD5 (RFC 1321): 16 bytes. Broken, as [`is_weak`](Self::is_weak) says.
+    Md5,
 }
 
 impl DigestAlgorithm {
@@ -86,6 +94,8 @@ impl DigestAlgorithm {
             Self::Sha256 => State::Sha256(Sha256::new()),
             Self::Sha384 => State::Sha384(Sha384::new()),
             Self::Sha512 => State::Sha512(Sha512::new()),
+            Self::Sha1 => State::Sha1(Sha1::new()),
+            Self::Md5 => State::Md5(Md5::new()),
         })
     }
 
@@ -100,6 +110,8 @@ impl DigestAlgorithm {
             Self::Sha256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
+            Self::Sha1 => 20,
+            Self::Md5 => 16,
         }
     }
 
@@ -115,14 +127,49 @@ impl DigestAlgorithm {
             Self::Sha256 => "2.16.840.1.101.3.4.2.1",
             Self::Sha384 => "2.16.840.1.101.3.4.2.2",
             Self::Sha512 => "2.16.840.1.101.3.4.2.3",
+            Self::Sha1 => "1.3.14.3.2.26",
+            Self::Md5 => "1.2.840.113549.2.5",
         })
     }
 
-    /// The algorithm with this object identifier, if it is one of ours.
+    /// The AlgorithmIdentifier that names this digest: without parameters (RFC 5754 section 2).
+    #[cfg(feature = "cms")]
+    pub(crate) fn algorithm_identifier(self) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned {
+            oid: self.oid(),
+            parameters: None,
+        }
+    }
+
+    /// Whether others can find two messages with one digest, so that a signature of the one is one
+    /// of the other too: MD5 and SHA-1.
+    ///
+    /// Nothing is signed with these. Signatures that were made with them are checked where the
+    /// caller allows it.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::DigestAlgorithm;
+    ///
+    /// assert!(DigestAlgorithm::Sha1.is_weak());
+    /// assert!(!DigestAlgorithm::Sha256.is_weak());
+    /// ```
+    pub const fn is_weak(self) -> bool {
+        matches!(self, Self::Sha1 | Self::Md5)
+    }
+
+    /// The algorithm with this object identifier, if it is one of ours and not weak.
     pub(crate) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
         [Self::Sha256, Self::Sha384, Self::Sha512]
             .into_iter()
             .find(|digest| digest.oid() == oid)
+    }
+
+    /// The algorithm with this object identifier, if it is one of ours, weak or not.
+    #[cfg(feature = "cms")]
+    pub(crate) fn from_oid_even_weak(oid: ObjectIdentifier) -> Option<Self> {
+        let weak = || [Self::Sha1, Self::Md5].into_iter();
+        Self::from_oid(oid).or_else(|| weak().find(|digest| digest.oid() == oid))
     }
 }
 
@@ -132,6 +179,8 @@ impl fmt::Display for DigestAlgorithm {
             Self::Sha256 => "SHA-256",
             Self::Sha384 => "SHA-384",
             Self::Sha512 => "SHA-512",
+            Self::Sha1 => "SHA-1",
+            Self::Md5 => "MD5",
         })
     }
 }
@@ -156,6 +205,8 @@ enum State {
     Sha256(Sha256),
     Sha384(Sha384),
     Sha512(Sha512),
+    Sha1(Sha1),
+    Md5(Md5),
 }
 
 impl Hasher {
@@ -172,6 +223,8 @@ impl Hasher {
             State::Sha256(state) => state.update(data),
             State::Sha384(state) => state.update(data),
             State::Sha512(state) => state.update(data),
+            State::Sha1(state) => state.update(data),
+            State::Md5(state) => state.update(data),
         }
     }
 
@@ -187,6 +240,8 @@ impl Hasher {
             State::Sha256(state) => state.finalize().to_vec(),
             State::Sha384(state) => state.finalize().to_vec(),
             State::Sha512(state) => state.finalize().to_vec(),
+            State::Sha1(state) => state.finalize().to_vec(),
+            State::Md5(state) => state.finalize().to_vec(),
         }
     }
 
@@ -203,6 +258,8 @@ impl Hasher {
             State::Sha256(_) => DigestAlgorithm::Sha256,
             State::Sha384(_) => DigestAlgorithm::Sha384,
             State::Sha512(_) => DigestAlgorithm::Sha512,
+            State::Sha1(_) => DigestAlgorithm::Sha1,
+            State::Md5(_) => DigestAlgorithm::Md5,
         }
     }
 }
@@ -218,13 +275,15 @@ impl fmt::Debug for Hasher {
 mod tests {
     use super::*;
 
-    const ALL: [DigestAlgorithm; 3] = [
+    const ALL: [DigestAlgorithm; 5] = [
         DigestAlgorithm::Sha256,
         DigestAlgorithm::Sha384,
         DigestAlgorithm::Sha512,
+        DigestAlgorithm::Sha1,
+        DigestAlgorithm::Md5,
     ];
 
-    /// FIPS 180-4's example "abc", first four bytes.
+    /// FIPS 180-4's example "abc", and RFC 1321's, first four bytes.
     #[test]
     fn known_digests() {
         let first_bytes = ALL.map(|algorithm| algorithm.digest(b"abc")[..4].to_vec());
@@ -233,7 +292,9 @@ mod tests {
             [
                 [0xba, 0x78, 0x16, 0xbf],
                 [0xcb, 0x00, 0x75, 0x3f],
-                [0xdd, 0xaf, 0x35, 0xa1]
+                [0xdd, 0xaf, 0x35, 0xa1],
+                [0xa9, 0x99, 0x3e, 0x36],
+                [0x90, 0x01, 0x50, 0x98]
             ]
         );
     }
@@ -248,7 +309,8 @@ mod tests {
             let mut hasher = algorithm.hasher();
             data.chunks(777).for_each(|piece| hasher.update(piece));
             assert_eq!(hasher.finalize(), whole);
-            assert_eq!(DigestAlgorithm::from_oid(algorithm.oid()), Some(algorithm));
+            let strong = DigestAlgorithm::from_oid(algorithm.oid());
+            assert_eq!(strong, Some(algorithm).filter(|one| !one.is_weak()));
         }
     }
 

@@ -166,6 +166,21 @@ pub enum Error {
     /// Bytes are no signature of the scheme that they were taken for.
     #[error(transparent)]
     Signature(#[from] SignatureError),
+    /// A document was not signed.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    SignDocument(#[from] crate::cms::SignDocumentError),
+    /// There is no time stamp.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Timestamp(#[from] crate::cms::TimestampError),
+    /// A signed document could not be read.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Document(#[from] crate::cms::ReadError),
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

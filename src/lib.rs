@@ -27,12 +27,18 @@
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
 
+#[cfg(all(doctest, feature = "cms"))]
+#[doc = include_str!("../docs/documents.md")]
+mod documents_guide {}
+
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../docs/tls.md")]
 mod tls_guide {}
 
 mod catalog;
 mod cert;
+#[cfg(feature = "cms")]
+pub mod cms;
 mod digest;
 mod discovery;
 mod error;
@@ -53,6 +59,8 @@ mod temp_dir;
 #[cfg(feature = "rustls")]
 mod tls;
 mod token;
+#[cfg(feature = "cms")]
+pub mod trust;
 mod uri;
 mod verify;
 

@@ -7,8 +7,28 @@ use der::pem::{self, LineEnding};
 /// Text before and after the block is passed over, since `openssl x509 -text` and PKCS#12 exports
 /// write some; `None` where there is no such block or its base64 is broken.
 pub(crate) fn decode(text: &str, label: &str) -> Option<Vec<u8>> {
+    block(text, label)?.0
+}
+
+/// The bytes of every block with this label, in their order; broken ones are empty.
+#[cfg(feature = "cms")]
+pub(crate) fn decode_all(mut text: &str, label: &str) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some((bytes, rest)) = block(text, label) {
+        all.push(bytes.unwrap_or_default());
+        text = rest;
+    }
+    all
+}
+
+/// The first block with this label, `None` where it is broken, and the text after it.
+fn block<'a>(text: &'a str, label: &str) -> Option<(Option<Vec<u8>>, &'a str)> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
-    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let (body, rest) = rest.split_once(&format!("-----END {label}-----"))?;
+    Some((decode_body(body, label), rest))
+}
+
+fn decode_body(body: &str, label: &str) -> Option<Vec<u8>> {
     let base64: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
 
     // The decoder underneath takes only lines of 64 characters.

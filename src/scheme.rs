@@ -16,7 +16,7 @@ pub use signature::{Signature, SignatureError};
 
 use crate::{Curve, DigestAlgorithm, KeyType};
 use Curve::{P256, P384, P521};
-use DigestAlgorithm::{Sha256, Sha384, Sha512};
+use DigestAlgorithm::{Md5, Sha1, Sha256, Sha384, Sha512};
 
 /// A signature scheme: the algorithm, and the digest where it takes one.
 ///
@@ -66,6 +66,18 @@ pub enum Scheme {
     EcdsaP521Sha512,
     /// Ed25519 (RFC 8032 section 5.1): signs the message itself, not a digest of it.
     Ed25519,
+    /// RSASSA-PKCS1-v1_5 with SHA-1. [Weak](Self::WEAK).
+    RsaPkcs1Sha1,
+    /// RSASSA-PKCS1-v1_5 with MD5. [Weak](Self::WEAK).
+    RsaPkcs1Md5,
+    /// RSASSA-PSS with SHA-1, MGF1 with SHA-1, a salt of 20 bytes. [Weak](Self::WEAK).
+    RsaPssSha1,
+    /// ECDSA on P-256 with SHA-1. [Weak](Self::WEAK).
+    EcdsaP256Sha1,
+    /// ECDSA on P-384 with SHA-1. [Weak](Self::WEAK).
+    EcdsaP384Sha1,
+    /// ECDSA on P-521 with SHA-1. [Weak](Self::WEAK).
+    EcdsaP521Sha1,
 }
 
 /// What the schemes of one kind have in common.
@@ -87,7 +99,7 @@ struct Row {
 }
 
 impl Scheme {
-    /// Every scheme.
+    /// Every scheme that is fit for use.
     ///
     /// # Example
     /// ```
@@ -114,6 +126,26 @@ impl Scheme {
         Self::Ed25519,
     ];
 
+    /// The schemes whose digest [is weak](DigestAlgorithm::is_weak). Nothing is signed with them,
+    /// and no AlgorithmIdentifier gives one: a signature is verified with one where the caller
+    /// names it, and a document where its [policy](crate::cms::Policy) allows it.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::Scheme;
+    ///
+    /// assert!(Scheme::WEAK.contains(&Scheme::RsaPkcs1Sha1));
+    /// assert!(!Scheme::ALL.contains(&Scheme::RsaPkcs1Sha1));
+    /// ```
+    pub const WEAK: &[Self] = &[
+        Self::RsaPkcs1Sha1,
+        Self::RsaPkcs1Md5,
+        Self::RsaPssSha1,
+        Self::EcdsaP256Sha1,
+        Self::EcdsaP384Sha1,
+        Self::EcdsaP521Sha1,
+    ];
+
     /// The most bytes that are signed with Ed25519: 16 MiB. The token needs the message whole and
     /// in one call, so it is held in memory, here and there.
     pub const ED25519_MESSAGE_LIMIT: usize = 16 * 1024 * 1024;
@@ -123,6 +155,7 @@ impl Scheme {
         use Family::{Ecdsa, RsaPkcs1, RsaPss};
         // RFC 4055 section 5 and 3.1, RFC 5758 section 3.2, RFC 8410 section 3.
         const PSS: &str = "1.2.840.113549.1.1.10";
+        const ECDSA_SHA1: &str = "1.2.840.10045.4.1";
         const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
         const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
         const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
@@ -143,6 +176,12 @@ impl Scheme {
             Self::EcdsaP521Sha384 => row("ecdsa-p521-sha384", Ecdsa(P521),     Some(Sha384), ECDSA_SHA384),
             Self::EcdsaP521Sha512 => row("ecdsa-p521-sha512", Ecdsa(P521),     Some(Sha512), ECDSA_SHA512),
             Self::Ed25519         => row("ed25519",           Family::Ed25519, None,         "1.3.101.112"),
+            Self::RsaPkcs1Sha1    => row("rsa-pkcs1-sha1",    RsaPkcs1,        Some(Sha1),   "1.2.840.113549.1.1.5"),
+            Self::RsaPkcs1Md5     => row("rsa-pkcs1-md5",     RsaPkcs1,        Some(Md5),    "1.2.840.113549.1.1.4"),
+            Self::RsaPssSha1      => row("rsa-pss-sha1",      RsaPss,          Some(Sha1),   PSS),
+            Self::EcdsaP256Sha1   => row("ecdsa-p256-sha1",   Ecdsa(P256),     Some(Sha1),   ECDSA_SHA1),
+            Self::EcdsaP384Sha1   => row("ecdsa-p384-sha1",   Ecdsa(P384),     Some(Sha1),   ECDSA_SHA1),
+            Self::EcdsaP521Sha1   => row("ecdsa-p521-sha1",   Ecdsa(P521),     Some(Sha1),   ECDSA_SHA1),
         }
     }
 
@@ -168,6 +207,24 @@ impl Scheme {
     /// ```
     pub const fn digest_algorithm(self) -> Option<DigestAlgorithm> {
         self.row().digest
+    }
+
+    /// What a document's content is hashed with where this scheme signs it: the scheme's own digest
+    /// and, since Ed25519 has none, SHA-512 there (RFC 8419 section 3.1). What is signed then is a
+    /// set of attributes with that digest in it.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::{DigestAlgorithm, Scheme};
+    ///
+    /// assert_eq!(Scheme::RsaPssSha384.content_digest(), DigestAlgorithm::Sha384);
+    /// assert_eq!(Scheme::Ed25519.content_digest(), DigestAlgorithm::Sha512);
+    /// ```
+    pub const fn content_digest(self) -> DigestAlgorithm {
+        match self.digest_algorithm() {
+            Some(digest) => digest,
+            None => Sha512,
+        }
     }
 
     /// The most bytes a message signed with this scheme may have; `None` where there is no limit.
@@ -314,7 +371,26 @@ impl Scheme {
             .ok_or(SchemeError::KeyMismatch { oid, key: *key })
     }
 
-    const fn oid(self) -> ObjectIdentifier {
+    /// The weak scheme that an AlgorithmIdentifier names, for a key of this type: with PKCS#1 or ECDSA.
+    #[cfg(feature = "cms")]
+    pub(crate) fn weak_from_algorithm_identifier(
+        algorithm: &AlgorithmIdentifierOwned,
+        key: &KeyType,
+    ) -> Option<Self> {
+        let plain = algorithm.parameters.as_ref().is_none_or(Any::is_null);
+        let mut named = Self::WEAK
+            .iter()
+            .filter(|scheme| scheme.oid() == algorithm.oid);
+        let fitting = named.find(|scheme| scheme.fits(key) && scheme.family() != Family::RsaPss);
+        fitting.filter(|_| plain).copied()
+    }
+
+    /// Whether it is one of [`WEAK`](Self::WEAK).
+    pub(crate) const fn is_weak(self) -> bool {
+        matches!(self.digest_algorithm(), Some(digest) if digest.is_weak())
+    }
+
+    pub(crate) const fn oid(self) -> ObjectIdentifier {
         ObjectIdentifier::new_unwrap(self.row().oid)
     }
 }

@@ -213,6 +213,9 @@ impl PrivateKey {
         if !scheme.fits(&key_type) {
             return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
         }
+        if scheme.is_weak() {
+            return Err(self.sign_error(SignError::WeakScheme { scheme }));
+        }
         if self.can_sign() == Some(false) {
             return Err(self.sign_error(SignError::NotForSigning));
         }
@@ -345,6 +348,12 @@ pub enum SignError {
         scheme: Scheme,
         /// What the key is.
         key_type: KeyType,
+    },
+    /// The scheme's digest is broken.
+    #[error("{scheme} is too weak, and nothing is signed with it; choose another scheme")]
+    WeakScheme {
+        /// The scheme.
+        scheme: Scheme,
     },
     /// The token does not have the mechanism.
     #[error("the token does not have {mechanism}, which {scheme} needs; choose another scheme")]

@@ -2,7 +2,9 @@
 
 use std::io::{self, Read};
 
+use md5::Md5;
 use rsa::{Pkcs1v15Sign, Pss};
+use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::public_key::{Material, RSA_BITS};
@@ -139,6 +141,25 @@ impl PublicKey {
         Ok(())
     }
 
+    /// Verifies an RSA-PSS signature with a salt of this length, which `scheme` does not have.
+    #[cfg(feature = "cms")]
+    pub(crate) fn verify_digest_with_salt(
+        &self,
+        scheme: Scheme,
+        salt_len: usize,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        self.check_scheme(scheme)?;
+        match (self.material(), scheme.digest_algorithm()) {
+            (Material::Rsa(Some(key)), Some(algorithm)) if scheme.family() == Family::RsaPss => {
+                let right = verify_pss(key, algorithm, digest, salt_len, signature);
+                Ok(verdict(right, scheme)?)
+            }
+            _ => self.verify_digest(scheme, digest, signature),
+        }
+    }
+
     fn check_scheme(&self, scheme: Scheme) -> Result<(), VerifyError> {
         let key = self.key_type();
         match key {
@@ -158,25 +179,12 @@ impl PublicKey {
         signature: &[u8],
     ) -> Result<(), VerifyError> {
         let right = match (self.material(), scheme.family()) {
-            (Material::Rsa(Some(key)), Family::RsaPkcs1) => match algorithm {
-                DigestAlgorithm::Sha256 => {
-                    key.verify(Pkcs1v15Sign::new::<Sha256>(), digest, signature)
-                }
-                DigestAlgorithm::Sha384 => {
-                    key.verify(Pkcs1v15Sign::new::<Sha384>(), digest, signature)
-                }
-                DigestAlgorithm::Sha512 => {
-                    key.verify(Pkcs1v15Sign::new::<Sha512>(), digest, signature)
-                }
+            (Material::Rsa(Some(key)), Family::RsaPkcs1) => {
+                key.verify(pkcs1(algorithm), digest, signature).is_ok()
             }
-            .is_ok(),
-            // `Pss::new` demands a salt as long as the digest.
-            (Material::Rsa(Some(key)), Family::RsaPss) => match algorithm {
-                DigestAlgorithm::Sha256 => key.verify(Pss::<Sha256>::new(), digest, signature),
-                DigestAlgorithm::Sha384 => key.verify(Pss::<Sha384>::new(), digest, signature),
-                DigestAlgorithm::Sha512 => key.verify(Pss::<Sha512>::new(), digest, signature),
+            (Material::Rsa(Some(key)), Family::RsaPss) => {
+                verify_pss(key, algorithm, digest, algorithm.output_len(), signature)
             }
-            .is_ok(),
             (key, Family::Ecdsa(_)) => Signature::from_bytes(scheme, signature.to_vec())
                 .is_ok_and(|signature| verify_ecdsa(key, digest, &signature.to_raw())),
             _ => {
@@ -201,6 +209,41 @@ impl PublicKey {
             .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok());
         verdict(right, scheme)
     }
+}
+
+fn pkcs1(algorithm: DigestAlgorithm) -> Pkcs1v15Sign {
+    match algorithm {
+        DigestAlgorithm::Sha256 => Pkcs1v15Sign::new::<Sha256>(),
+        DigestAlgorithm::Sha384 => Pkcs1v15Sign::new::<Sha384>(),
+        DigestAlgorithm::Sha512 => Pkcs1v15Sign::new::<Sha512>(),
+        DigestAlgorithm::Sha1 => Pkcs1v15Sign::new::<Sha1>(),
+        DigestAlgorithm::Md5 => Pkcs1v15Sign::new::<Md5>(),
+    }
+}
+
+fn verify_pss(
+    key: &rsa::RsaPublicKey,
+    algorithm: DigestAlgorithm,
+    digest: &[u8],
+    salt_len: usize,
+    signature: &[u8],
+) -> bool {
+    match algorithm {
+        DigestAlgorithm::Sha256 => {
+            key.verify(Pss::<Sha256>::new_with_salt(salt_len), digest, signature)
+        }
+        DigestAlgorithm::Sha384 => {
+            key.verify(Pss::<Sha384>::new_with_salt(salt_len), digest, signature)
+        }
+        DigestAlgorithm::Sha512 => {
+            key.verify(Pss::<Sha512>::new_with_salt(salt_len), digest, signature)
+        }
+        DigestAlgorithm::Sha1 => {
+            key.verify(Pss::<Sha1>::new_with_salt(salt_len), digest, signature)
+        }
+        DigestAlgorithm::Md5 => key.verify(Pss::<Md5>::new_with_salt(salt_len), digest, signature),
+    }
+    .is_ok()
 }
 
 /// `raw` is `r‖s` at the curve's width.

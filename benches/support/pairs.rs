@@ -37,12 +37,17 @@ pub fn ratio_of_threads<F: FnMut() + Send>(
 
 /// The same where a call takes as long as a slice: one call is one.
 pub fn ratio_of_long_calls(name: &str, ours: &impl Fn(), other: impl Fn()) -> String {
+    ratio_of_rounds(name, ROUNDS, ours, other)
+}
+
+/// The same where a call takes so long that there is no time for many.
+pub fn ratio_of_rounds(name: &str, rounds: usize, ours: &impl Fn(), other: impl Fn()) -> String {
     let rate = |call: &dyn Fn()| {
         let start = Instant::now();
         call();
         1.0 / start.elapsed().as_secs_f64()
     };
-    let ratios = (0..ROUNDS).map(|round| {
+    let ratios = (0..rounds).map(|round| {
         let (ours, other) = in_turn(round, || rate(ours), || rate(&other));
         ours / other
     });

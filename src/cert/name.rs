@@ -36,7 +36,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
 ];
 
 /// The name as RFC 4514 writes it.
-pub(super) fn to_rfc4514(name: &Name) -> String {
+pub(crate) fn to_rfc4514(name: &Name) -> String {
     let mut parts: Vec<_> = name
         .iter_rdn()
         .map(|rdn| {
@@ -72,7 +72,7 @@ fn pair(pair: &AttributeTypeAndValue) -> String {
 }
 
 /// The text of a string of any of the types that names are made of.
-fn text(value: &Any) -> Option<String> {
+pub(crate) fn text(value: &Any) -> Option<String> {
     let bytes = value.value();
     match value.tag() {
         Tag::Utf8String => String::from_utf8(bytes.to_vec()).ok(),

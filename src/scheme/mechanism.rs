@@ -57,6 +57,9 @@ impl Scheme {
 /// The salt is as long as the digest (RFC 4055, section 3.1; what CMS, TLS 1.3 and CAs use).
 fn pss(digest: DigestAlgorithm) -> CK_RSA_PKCS_PSS_PARAMS {
     let (hash, mask) = match digest {
+        // No scheme has PSS with MD5, and PKCS#11 has no such mask.
+        DigestAlgorithm::Md5 => (CKM_MD5, 0),
+        DigestAlgorithm::Sha1 => (CKM_SHA_1, CKG_MGF1_SHA1),
         DigestAlgorithm::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256),
         DigestAlgorithm::Sha384 => (CKM_SHA384, CKG_MGF1_SHA384),
         DigestAlgorithm::Sha512 => (CKM_SHA512, CKG_MGF1_SHA512),
@@ -71,6 +74,10 @@ fn pss(digest: DigestAlgorithm) -> CK_RSA_PKCS_PSS_PARAMS {
 /// What stands before the digest in a `DigestInfo` (RFC 8017, section 9.2, note 1).
 fn digest_info_prefix(digest: DigestAlgorithm) -> &'static [u8] {
     match digest {
+        DigestAlgorithm::Md5 => {
+            b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+        }
+        DigestAlgorithm::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
         DigestAlgorithm::Sha256 => {
             b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
         }

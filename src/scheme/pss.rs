@@ -39,6 +39,12 @@ impl PssParameters {
         Ok(digest)
     }
 
+    /// The one trailer that there is (RFC 8017 appendix A.2.3).
+    #[cfg(feature = "cms")]
+    pub(crate) fn has_usual_trailer(&self) -> bool {
+        self.trailer == 1
+    }
+
     /// Reads the parameters, with the defaults of the RFC where they are left out.
     pub(crate) fn decode(parameters: AnyRef<'_>) -> der::Result<Self> {
         parameters.sequence(|reader| {

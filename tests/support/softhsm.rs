@@ -14,14 +14,14 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, CertificateType, KeyType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
-use der::asn1::{OctetStringRef, UtcTime};
+use der::asn1::{OctetString, OctetStringRef, UtcTime};
 use der::{Decode, Encode};
 use p256::ecdsa::{DerSignature, SigningKey};
 use spki::{EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
-use x509_cert::ext::pkix::{KeyUsage, KeyUsages};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier};
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -305,6 +305,8 @@ pub struct Leaf {
     /// In seconds since 1970.
     pub valid: (u64, u64),
     pub usage: Option<KeyUsages>,
+    /// The subject key identifier.
+    pub key_id: Option<Vec<u8>>,
 }
 
 impl Leaf {
@@ -315,6 +317,7 @@ impl Leaf {
             serial: vec![0x12, 0x34],
             valid: (1_577_836_800, 2_493_072_000),
             usage: Some(KeyUsages::DigitalSignature),
+            key_id: None,
         }
     }
 
@@ -352,11 +355,23 @@ impl BuilderProfile for Leaf {
         _: SubjectPublicKeyInfoRef<'_>,
         tbs: &TbsCertificate,
     ) -> x509_cert::builder::Result<Vec<Extension>> {
-        let usage = self.usage.map(|usage| KeyUsage(usage.into()));
-        Ok(usage
-            .iter()
-            .map(|usage| usage.to_extension(tbs.subject(), &[]))
-            .collect::<Result<_, _>>()?)
+        let mut extensions = Vec::new();
+        if let Some(usage) = self.usage {
+            let usage = KeyUsage(usage.into());
+            extensions.push(usage.to_extension(tbs.subject(), &extensions)?);
+        }
+        if let Some(id) = &self.key_id {
+            let id = SubjectKeyIdentifier(OctetString::new(id.clone())?);
+            extensions.push(id.to_extension(tbs.subject(), &extensions)?);
+        }
+        if self.usage == Some(KeyUsages::KeyCertSign) {
+            let authority = BasicConstraints {
+                ca: true,
+                path_len_constraint: None,
+            };
+            extensions.push(authority.to_extension(tbs.subject(), &extensions)?);
+        }
+        Ok(extensions)
     }
 }
 
