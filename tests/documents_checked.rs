@@ -33,7 +33,10 @@ fn every_scheme_form_and_number_of_signers() {
         assert_eq!(report.signers().len(), case.signers, "{what}");
         for signer in report.signers() {
             assert_eq!(signer.scheme(), Some(case.scheme), "{what}");
-            assert!(signer.is_cades() && signer.warnings().is_empty(), "{what}: {report}");
+            assert!(
+                signer.is_cades() && signer.warnings().is_empty(),
+                "{what}: {report}"
+            );
             assert!(signer.claimed_time().is_some(), "{what}");
         }
         let changed = case.with_changed_content();

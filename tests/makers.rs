@@ -24,11 +24,36 @@ const CONTENT: &[u8] = b"I owe you a hundred roubles, and shall pay them back so
 
 /// As Java calls them.
 const ALGORITHMS: [(&str, &str, KeyType, Scheme); 6] = [
-    ("RSA", "SHA256withRSA", KeyType::Rsa { bits: 2048 }, Scheme::RsaPkcs1Sha256),
-    ("RSA", "SHA256withRSAandMGF1", KeyType::Rsa { bits: 2048 }, Scheme::RsaPssSha256),
-    ("EC", "SHA256withECDSA", KeyType::Ec(Curve::P256), Scheme::EcdsaP256Sha256),
-    ("EC", "SHA384withECDSA", KeyType::Ec(Curve::P384), Scheme::EcdsaP384Sha384),
-    ("EC", "SHA512withECDSA", KeyType::Ec(Curve::P521), Scheme::EcdsaP521Sha512),
+    (
+        "RSA",
+        "SHA256withRSA",
+        KeyType::Rsa { bits: 2048 },
+        Scheme::RsaPkcs1Sha256,
+    ),
+    (
+        "RSA",
+        "SHA256withRSAandMGF1",
+        KeyType::Rsa { bits: 2048 },
+        Scheme::RsaPssSha256,
+    ),
+    (
+        "EC",
+        "SHA256withECDSA",
+        KeyType::Ec(Curve::P256),
+        Scheme::EcdsaP256Sha256,
+    ),
+    (
+        "EC",
+        "SHA384withECDSA",
+        KeyType::Ec(Curve::P384),
+        Scheme::EcdsaP384Sha384,
+    ),
+    (
+        "EC",
+        "SHA512withECDSA",
+        KeyType::Ec(Curve::P521),
+        Scheme::EcdsaP521Sha512,
+    ),
     ("Ed25519", "Ed25519", KeyType::Ed25519, Scheme::Ed25519),
 ];
 
@@ -39,7 +64,12 @@ struct Made {
 }
 
 /// What a maker makes of each algorithm in each form.
-fn make(bench: &Bench, authority: &Authority<'_>, maker: &mut Command, forms: &[&'static str]) -> Vec<Made> {
+fn make(
+    bench: &Bench,
+    authority: &Authority<'_>,
+    maker: &mut Command,
+    forms: &[&'static str],
+) -> Vec<Made> {
     let file = |name: &str| bench.folder.join(name);
     fs::write(file("content"), CONTENT).expect("written");
     let mut manifest = String::new();
@@ -47,8 +77,17 @@ fn make(bench: &Bench, authority: &Authority<'_>, maker: &mut Command, forms: &[
     for (key_type, algorithm, kind, scheme) in ALGORITHMS {
         let issued = authority.issue(scheme.name(), &bench.key(kind), &Wanted::default());
         let key = file(&format!("{scheme}.key.der"));
-        bench.run(&["pkcs8", "-topk8", "-nocrypt", "-in", text(&issued.key), "-outform", "DER",
-            "-out", text(&key)]);
+        bench.run(&[
+            "pkcs8",
+            "-topk8",
+            "-nocrypt",
+            "-in",
+            text(&issued.key),
+            "-outform",
+            "DER",
+            "-out",
+            text(&key),
+        ]);
         let certificate = file(&format!("{scheme}.crt.der"));
         let read = Certificate::read(&issued.certificate).expect("a certificate");
         fs::write(&certificate, read.der()).expect("written");
@@ -100,7 +139,13 @@ fn judge(made: &[Made], trust: &Trust) {
             changed[at] ^= 1;
         }
         let report = check(one, &changed, b"something else", trust);
-        assert_eq!(report.verdict(), Verdict::Invalid, "{} {}: {report}", one.scheme, one.form);
+        assert_eq!(
+            report.verdict(),
+            Verdict::Invalid,
+            "{} {}: {report}",
+            one.scheme,
+            one.form
+        );
     }
 }
 
@@ -110,7 +155,9 @@ fn bouncy_castle() {
     let authority = Authority::new(&bench, "The CA");
     let jars = ["bcpkix", "bcprov", "bcutil"].map(|name| format!("/usr/share/java/{name}.jar"));
     let mut java = Command::new("java");
-    java.arg("-cp").arg(jars.join(":")).arg(source("BouncyCastleMaker.java"));
+    java.arg("-cp")
+        .arg(jars.join(":"))
+        .arg(source("BouncyCastleMaker.java"));
     let forms = ["detached", "attached", "streamed", "bare", "counter-signed"];
     let made = make(&bench, &authority, &mut java, &forms);
     assert_eq!(made.len(), ALGORITHMS.len() * forms.len());

@@ -22,7 +22,10 @@ fn run(arguments: &[&str]) -> Output {
 
 fn example() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.ancestors().nth(2).expect("it is in target/PROFILE/deps");
+    let profile = test
+        .ancestors()
+        .nth(2)
+        .expect("it is in target/PROFILE/deps");
     profile.join("examples/verify_document")
 }
 
@@ -36,26 +39,61 @@ fn file(bench: &Bench, name: &str, bytes: &[u8]) -> PathBuf {
 fn three_ways_to_end() {
     let bench = Bench::new("verify-document");
     let authority = Authority::new(&bench, "The CA");
-    let key = bench.genpkey("signer", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    let key = bench.genpkey(
+        "signer",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    );
     let signer = authority.issue("Ivan Petrov", &key, &Wanted::default());
-    let detached = file(&bench, "detached.p7s", &openssl_cms(&bench, CONTENT, &[&signer], &["-cades"]));
+    let detached = file(
+        &bench,
+        "detached.p7s",
+        &openssl_cms(&bench, CONTENT, &[&signer], &["-cades"]),
+    );
     let attached = openssl_cms(&bench, CONTENT, &[&signer], &["-nodetach"]);
     let attached = file(&bench, "attached.p7m", &attached);
     let content = file(&bench, "content", CONTENT);
     let other = file(&bench, "other", b"I owe you nothing.\n");
-    let cut = file(&bench, "cut.p7s", &fs::read(&detached).expect("it is there")[..100]);
-    let (detached, attached, ca) = (text(&detached), text(&attached), text(&authority.certificate));
+    let cut = file(
+        &bench,
+        "cut.p7s",
+        &fs::read(&detached).expect("it is there")[..100],
+    );
+    let (detached, attached, ca) = (
+        text(&detached),
+        text(&attached),
+        text(&authority.certificate),
+    );
     let (content, other, cut) = (text(&content), text(&other), text(&cut));
     let crl = authority.crl();
     let crl = text(&crl);
 
     for (arguments, ending, says) in [
-        (&[detached, "--content", content, "--ca", ca][..], 0, "the document is valid"),
+        (
+            &[detached, "--content", content, "--ca", ca][..],
+            0,
+            "the document is valid",
+        ),
         (&[attached, "--ca", ca], 0, "the document is valid"),
-        (&[attached, "--ca", ca, "--crl", crl, "--require-crl"], 0, "the document is valid"),
-        (&[detached, "--content", other, "--ca", ca], 1, "not what was signed"),
-        (&[attached, "--ca", ca, "--cades"], 1, "the attribute signing-certificate is missing"),
-        (&[attached, "--ca", ca, "--at", "2055-01-01T00:00:00Z"], 1, "expired"),
+        (
+            &[attached, "--ca", ca, "--crl", crl, "--require-crl"],
+            0,
+            "the document is valid",
+        ),
+        (
+            &[detached, "--content", other, "--ca", ca],
+            1,
+            "not what was signed",
+        ),
+        (
+            &[attached, "--ca", ca, "--cades"],
+            1,
+            "the attribute signing-certificate is missing",
+        ),
+        (
+            &[attached, "--ca", ca, "--at", "2055-01-01T00:00:00Z"],
+            1,
+            "expired",
+        ),
         (&[detached, "--ca", ca], 2, "give the file that was signed"),
         (&[attached], 2, "it is not known whom to trust"),
         (&[attached, "--ca", ca, "--require-crl"], 2, "revoked"),
@@ -75,13 +113,23 @@ fn three_ways_to_end() {
 fn json_and_content() {
     let bench = Bench::new("verify-document-json");
     let authority = Authority::new(&bench, "The CA");
-    let key = bench.genpkey("signer", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    let key = bench.genpkey(
+        "signer",
+        &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    );
     let signer = authority.issue("signer", &key, &Wanted::default());
     let attached = openssl_cms(&bench, CONTENT, &[&signer], &["-nodetach", "-cades"]);
     let attached = file(&bench, "attached.p7m", &attached);
     let out = bench.folder.join("out");
     let ca = text(&authority.certificate);
-    let output = run(&[text(&attached), "--ca", ca, "--json", "--extract", text(&out)]);
+    let output = run(&[
+        text(&attached),
+        "--ca",
+        ca,
+        "--json",
+        "--extract",
+        text(&out),
+    ]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["verdict"], "valid");
