@@ -11,7 +11,7 @@ pub(in crate::cms) use token::TST_INFO;
 pub use token::Timestamp;
 
 use crate::DigestAlgorithm;
-use crate::cms::tlv;
+use crate::cms::{tlv, verify};
 
 /// What asks an authority: the DER of a TimeStampReq in, that of a TimeStampResp out.
 pub(super) type Authority<'a> =
@@ -108,7 +108,9 @@ impl TimestampRequest {
     }
 
     /// Checks that a TimeStampResp grants what was asked (RFC 3161 section 2.4.2): the status, and
-    /// that its token stamps this digest, for this request, under the policy that was asked for.
+    /// that its token stamps this digest, for this request, under the policy that was asked for, and
+    /// that it is signed by the certificate that came with it. Whether that is an authority's which one
+    /// trusts is asked when the document is [checked](crate::cms::verify).
     ///
     /// # Errors
     /// [`TimestampError`], which says what is wrong with it.
@@ -140,8 +142,23 @@ impl TimestampRequest {
         if !stamp.has_certificate() {
             return Err(TimestampError::NoCertificate);
         }
-        Ok(stamp)
+        match is_signed(&stamp) {
+            true => Ok(stamp),
+            false => Err(TimestampError::BadSignature),
+        }
     }
+}
+
+/// Whether a token is as its authority has signed it, whoever that may be.
+fn is_signed(stamp: &Timestamp) -> bool {
+    let report = verify(stamp.der()).check();
+    report.is_ok_and(|report| match report.signers() {
+        [authority] => {
+            authority.digest_is_right() == Some(true)
+                && authority.signature_is_right() == Some(true)
+        }
+        _ => false,
+    })
 }
 
 impl fmt::Debug for TimestampRequest {
@@ -224,6 +241,9 @@ pub enum TimestampError {
     /// The authority's certificate was asked for, and is not there.
     #[error("the time stamp comes without its authority's certificate, so nobody could check it")]
     NoCertificate,
+    /// The authority's signature is wrong, or not by the certificate that came with it.
+    #[error("the time stamp's signature is wrong: it was changed on its way, or is nobody's")]
+    BadSignature,
     /// A digest has not the length of its algorithm.
     #[error("the digest has {found} bytes, and its algorithm's have {expected}")]
     DigestLength {
