@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use der::asn1::ObjectIdentifier;
-use x509_cert::ext::pkix::crl::dp::{DistributionPoint, Reasons};
+use x509_cert::ext::pkix::crl::dp::{DistributionPoint, ReasonFlags, Reasons};
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{CrlReason, IssuingDistributionPoint};
 use x509_cert::name::{Name, RdnSequence};
@@ -195,20 +195,9 @@ impl fmt::Display for RevocationReason {
 }
 
 /// All reasons that a list may be limited to (RFC 5280 section 4.2.1.13).
-const ALL_REASONS: u16 = {
-    use Reasons::{
-        AaCompromise, AffiliationChanged, CaCompromise, CertificateHold, CessationOfOperation,
-        KeyCompromise, PrivilegeWithdrawn, Superseded,
-    };
-    KeyCompromise as u16
-        | CaCompromise as u16
-        | AffiliationChanged as u16
-        | Superseded as u16
-        | CessationOfOperation as u16
-        | CertificateHold as u16
-        | PrivilegeWithdrawn as u16
-        | AaCompromise as u16
-};
+fn all_reasons() -> ReasonFlags {
+    ReasonFlags::full() - Reasons::Unused
+}
 
 /// What is known of each certificate of a path but the anchor.
 pub(super) fn check(
@@ -240,7 +229,7 @@ pub(super) fn check(
 /// What the CRLs of one issuer say so far.
 struct Answer {
     /// The reasons that no list was found for.
-    missing_reasons: u16,
+    missing_reasons: ReasonFlags,
     newest: Option<(SystemTime, Option<SystemTime>)>,
     problem: RevocationProblem,
 }
@@ -254,7 +243,7 @@ fn of_one(
     let trust = search.trust;
     let crls = trust.crls.get(&node.issuer).map_or(&[][..], Vec::as_slice);
     let mut answer = Answer {
-        missing_reasons: ALL_REASONS,
+        missing_reasons: all_reasons(),
         newest: None,
         problem: RevocationProblem::Missing {
             issuer: node.certificate.issuer(),
@@ -271,7 +260,7 @@ fn of_one(
                 });
             }
             Ok(reply) => {
-                answer.missing_reasons &= !reply.reasons;
+                answer.missing_reasons -= reply.reasons;
                 let newest = Some((reply.this_update, reply.next_update));
                 answer.newest = answer.newest.max(newest);
             }
@@ -282,10 +271,12 @@ fn of_one(
         }
     }
     Ok(match answer.newest {
-        Some((this_update, next_update)) if answer.missing_reasons == 0 => RevocationStatus::Good {
-            this_update,
-            next_update,
-        },
+        Some((this_update, next_update)) if answer.missing_reasons.is_empty() => {
+            RevocationStatus::Good {
+                this_update,
+                next_update,
+            }
+        }
         Some(_) if answer.problem.nearness() < RevocationProblem::SomeReasons.nearness() => {
             RevocationStatus::Unknown(RevocationProblem::SomeReasons)
         }
@@ -297,7 +288,7 @@ fn of_one(
 struct Reply {
     entry: Option<Entry>,
     /// The reasons that it speaks for.
-    reasons: u16,
+    reasons: ReasonFlags,
     this_update: SystemTime,
     next_update: Option<SystemTime>,
 }
@@ -385,9 +376,9 @@ fn usable(node: &Node, crl: &Crl, at: SystemTime) -> Result<(), RevocationProble
 }
 
 /// Which reasons a list speaks for, if it speaks for this certificate (RFC 5280 section 6.3.3 (b)).
-fn scope(node: &Node, crl: &Crl) -> Result<u16, RevocationProblem> {
+fn scope(node: &Node, crl: &Crl) -> Result<ReasonFlags, RevocationProblem> {
     let Some(scope) = &crl.scope else {
-        return Ok(ALL_REASONS);
+        return Ok(all_reasons());
     };
     if scope.indirect_crl {
         return Err(RevocationProblem::Indirect);
@@ -402,23 +393,21 @@ fn scope(node: &Node, crl: &Crl) -> Result<u16, RevocationProblem> {
     if left_out || scope.only_contains_attribute_certs {
         return Err(RevocationProblem::OutOfScope);
     }
-    let mut reasons = scope
-        .only_some_reasons
-        .map_or(ALL_REASONS, |reasons| reasons.bits());
+    let mut reasons = scope.only_some_reasons.unwrap_or_else(all_reasons);
     if let Some(here) = &scope.distribution_point {
         let named = node
             .distribution_points()
             .iter()
             .filter(|point| point.crl_issuer.is_none());
-        let mut covered = 0;
+        let mut covered = ReasonFlags::default();
         for point in named.filter(|point| is_at(point, here, crl)) {
-            covered |= point.reasons.map_or(ALL_REASONS, |reasons| reasons.bits());
+            covered |= point.reasons.unwrap_or_else(all_reasons);
         }
         reasons &= covered;
     }
-    match reasons & ALL_REASONS {
-        0 => Err(RevocationProblem::OutOfScope),
-        reasons => Ok(reasons),
+    match (reasons & all_reasons()).is_empty() {
+        true => Err(RevocationProblem::OutOfScope),
+        false => Ok(reasons),
     }
 }
 

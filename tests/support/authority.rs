@@ -1,9 +1,11 @@
 //! Authorities made with OpenSSL's command line: certificates with any extensions, and CRLs.
 #![allow(dead_code, reason = "no test binary needs all of it")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use keyfob::Certificate;
 
@@ -13,7 +15,7 @@ pub struct Authorities {
 }
 
 /// A certificate that is to be made. Extensions are as OpenSSL's configuration has them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Order<'a> {
     pub name: &'a str,
     /// The subject as `openssl -subj` has it; `/CN=NAME` where empty.
@@ -113,8 +115,16 @@ impl Authorities {
     }
 
     /// A key by its name: `rsa1024…` is RSA of that size, `ed…` Ed25519, all else on P-256.
+    ///
+    /// Keys are shared by all cases of a test binary, since making them takes longer than all else.
     pub fn key(&self, name: &str) -> PathBuf {
-        let path = self.path(&format!("{name}.key"));
+        static KEYS: Mutex<()> = Mutex::new(());
+        let _turn = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self
+            .folder
+            .with_file_name(format!("keys-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the target folder can be written to");
+        let path = folder.join(format!("{name}.key"));
         if !path.exists() {
             let bits;
             let options = match name.strip_prefix("rsa") {
@@ -148,7 +158,10 @@ impl Authorities {
         };
         let days = order.days.to_string();
         let mut arguments = vec!["x509", "-new", "-subj", &subject, "-days", &days];
-        arguments.extend(["-extfile", text(&extensions), "-extensions", "e"]);
+        // Without any it is of version 1.
+        if !order.extensions.is_empty() {
+            arguments.extend(["-extfile", text(&extensions), "-extensions", "e"]);
+        }
         let (issuer, issuer_key, public);
         match order.issuer.is_empty() || order.issuer == order.name {
             true => arguments.extend(["-signkey", text(&key)]),
@@ -162,10 +175,28 @@ impl Authorities {
         }
         arguments.extend(order.options.iter().copied());
         arguments.extend(["-out", text(&out)]);
-        self.run(&arguments);
+        self.once(order, &out, || {
+            self.run(&arguments);
+        });
         // What it signs with in its turn.
         fs::copy(&key, self.path(&format!("{}.issuing", order.name))).expect("copied");
         Certificate::read(&out).expect("a sound certificate")
+    }
+
+    /// Most cases have the same root: what was ordered before of the same issuer is taken again.
+    fn once(&self, order: &Order<'_>, out: &Path, make: impl FnOnce()) {
+        static MADE: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+        let issuer = fs::read_to_string(self.path(&format!("{}.pem", order.issuer)));
+        let key = format!("{order:?} {}", issuer.unwrap_or_default());
+        let made = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = made().get(&key).cloned();
+        match known {
+            Some(bytes) => fs::write(out, bytes).expect("written"),
+            None => {
+                make();
+                made().insert(key, fs::read(out).expect("a certificate"));
+            }
+        }
     }
 
     /// Makes a CRL of this authority: the file NAME.crl. Each line of `revoked` is
