@@ -1,21 +1,42 @@
 //! Certificates: what one says, and the key it carries.
 
+mod identifier;
 pub(crate) mod name;
+mod national;
+mod qualified;
+mod subject;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use der::asn1::ObjectIdentifier;
 use der::flagset::FlagSet;
 use der::{Decode, Encode, Reader, SliceReader};
 use x509_cert::ext::pkix::KeyUsage;
 
+pub use identifier::{Identifier, IdentifierKind, IdentifierScheme};
+pub use national::{IdentificationKind, IssuerSignTool, KazakhRole, SecurityClass};
+pub use qualified::{QcLimit, QcStatements, QcType};
+pub use subject::Owner;
+
 use crate::{Error, PublicKey, Scheme, pem};
 
 const PEM_LABEL: &str = "CERTIFICATE";
+
+/// The extended key usages of certificates that sign documents.
+pub(crate) const DOCUMENT_USAGES: &[ObjectIdentifier] = &[
+    der::oid::db::rfc5280::ANY_EXTENDED_KEY_USAGE,
+    // emailProtection
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
+    // id-kp-documentSigning (RFC 9336), and what Microsoft and Adobe have for it.
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.10.3.12"),
+    ObjectIdentifier::new_unwrap("1.2.840.113583.1.1.5"),
+];
 
 /// An X.509 certificate (RFC 5280).
 ///
@@ -296,6 +317,49 @@ impl Certificate {
             .is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
     }
 
+    /// Whether it is meant for signing documents: its key usage [allows](Self::allows_signing)
+    /// signing, and its extended key usage is absent or has emailProtection, documentSigning (RFC
+    /// 9336), Microsoft's or Adobe's usage for documents, or anyExtendedKeyUsage.
+    ///
+    /// A certificate for logging in alone (clientAuth) is not. Kazakhstan's authority issues a pair
+    /// of them to each person, which differ in nothing else.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # let certificate = keyfob::Certificate::read("me.crt")?;
+    /// if !certificate.is_for_documents() {
+    ///     eprintln!("this certificate is for something else");
+    /// }
+    /// # Ok::<(), keyfob::CertificateError>(())
+    /// ```
+    pub fn is_for_documents(&self) -> bool {
+        let extended = match self.extended_key_usage() {
+            Ok(usages) => usages
+                .is_none_or(|usages| usages.iter().any(|usage| DOCUMENT_USAGES.contains(usage))),
+            // One that cannot be read grants nothing.
+            Err(_) => false,
+        };
+        self.allows_signing() && extended
+    }
+
+    /// How many whole days it is valid after `time`; negative where it has expired.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # let certificate = keyfob::Certificate::read("me.crt")?;
+    /// if certificate.days_left(std::time::SystemTime::now()) < 30 {
+    ///     eprintln!("time for a new certificate");
+    /// }
+    /// # Ok::<(), keyfob::CertificateError>(())
+    /// ```
+    pub fn days_left(&self, time: SystemTime) -> i64 {
+        let days = |time: Duration| i64::try_from(time.as_secs() / (24 * 60 * 60));
+        match self.not_after().duration_since(time) {
+            Ok(left) => days(left).unwrap_or(i64::MAX),
+            Err(past) => days(past.duration()).map_or(i64::MIN, |days| -1 - days),
+        }
+    }
+
     /// The public key.
     ///
     /// # Errors
@@ -426,6 +490,16 @@ pub enum CertificateError {
         "the certificate is not DER as RFC 5280 wants it ({0}); check that it is a certificate and whole"
     )]
     Der(der::Error),
+    /// One of its extensions cannot be read, or is there twice.
+    #[error(
+        "the extension {oid} of the certificate cannot be read ({error}); ask whoever issued it for a sound one"
+    )]
+    Extension {
+        /// The extension.
+        oid: ObjectIdentifier,
+        /// Why.
+        error: der::Error,
+    },
     /// The text holds no `CERTIFICATE` block.
     #[error(
         "there is no readable PEM block `CERTIFICATE` in the text; give a certificate in PEM or DER"
