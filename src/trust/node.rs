@@ -183,7 +183,7 @@ impl Node {
         let signature = x509
             .signature()
             .as_bytes()
-            .ok_or_else(|| malformed("its signature is no whole number of bytes"))?;
+            .ok_or(ChainReason::BrokenSignature)?;
         verify(&issuer.public_key()?, algorithm, signed, signature, allowed)
     }
 }
