@@ -11,6 +11,8 @@ mod authority_case;
 mod algorithms;
 #[path = "chains/building.rs"]
 mod building;
+#[path = "chains/certval.rs"]
+mod certval;
 #[path = "chains/constraints.rs"]
 mod constraints;
 #[path = "chains/extensions.rs"]

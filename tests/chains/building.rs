@@ -93,6 +93,28 @@ fn names_and_keys_decide_who_the_issuer_is() {
         )
         .given(&["renamed"])
         .good();
+    // The issuer's name in the signer is taken from a certificate in other strings.
+    let renamed = |strings, name| {
+        move |mut order: Order<'static>| {
+            order.strings = strings;
+            order.subject(name)
+        }
+    };
+    case("other-strings")
+        .edit("inter", renamed("utf8only", "/CN=Удостоверяющий центр"))
+        .order(renamed("MASK:0x800", "/CN=Удостоверяющий  центр")(
+            Order::authority("bmp", "root", "").key("inter"),
+        ))
+        .given(&["bmp"])
+        .good();
+    case("other-case-of-cyrillic")
+        .edit("inter", renamed("utf8only", "/CN=Удостоверяющий центр"))
+        .order(renamed("utf8only", "/CN=удостоверяющий ЦЕНТР")(
+            Order::authority("lower", "root", "").key("inter"),
+        ))
+        .given(&["lower"])
+        .differs("OpenSSL knows upper and lower case of ASCII letters only")
+        .good();
 }
 
 #[test]

@@ -177,6 +177,17 @@ fn directory_names() {
         "/C=RU/O=Kopyta/CN=Ivan",
     )
     .good();
+    // The same name in another string type is the same name.
+    case("dir-excluded-as-bmp")
+        .change(
+            "inter",
+            "nameConstraints=critical,excluded;dirName:d\n[d]\nO=Roga",
+        )
+        .edit("leaf", |mut order| {
+            order.strings = "MASK:0x800";
+            order.subject("/O=roga/CN=Ivan")
+        })
+        .bad("NameNotAllowed", "leaf");
     case("email-in-subject")
         .change(
             "inter",

@@ -25,6 +25,8 @@ pub struct Order<'a> {
     /// Who issues it; itself, where empty.
     pub issuer: &'a str,
     pub extensions: String,
+    /// The string types of the subject, as OpenSSL's string_mask has them; its own choice if empty.
+    pub strings: &'a str,
     pub days: u32,
     pub options: Vec<&'a str>,
 }
@@ -42,6 +44,7 @@ impl<'a> Order<'a> {
             key: "",
             issuer,
             extensions: String::new(),
+            strings: "",
             days: 1000,
             options: Vec::new(),
         }
@@ -157,7 +160,14 @@ impl Authorities {
             false => order.subject.clone(),
         };
         let days = order.days.to_string();
-        let mut arguments = vec!["x509", "-new", "-subj", &subject, "-days", &days];
+        let request = self.path(&format!("{}.csr", order.name));
+        let mut arguments = match order.strings {
+            "" => vec!["x509", "-new", "-subj", &subject, "-days", &days],
+            strings => {
+                self.request(&request, &key, &subject, strings);
+                vec!["x509", "-req", "-in", text(&request), "-days", &days]
+            }
+        };
         // Without any it is of version 1.
         if !order.extensions.is_empty() {
             arguments.extend(["-extfile", text(&extensions), "-extensions", "e"]);
@@ -169,7 +179,10 @@ impl Authorities {
                 issuer = self.path(&format!("{}.pem", order.issuer));
                 issuer_key = self.path(&format!("{}.issuing", order.issuer));
                 public = key.with_extension("pub");
-                arguments.extend(["-force_pubkey", text(&public), "-CA", text(&issuer)]);
+                if order.strings.is_empty() {
+                    arguments.extend(["-force_pubkey", text(&public)]);
+                }
+                arguments.extend(["-CA", text(&issuer)]);
                 arguments.extend(["-CAkey", text(&issuer_key)]);
             }
         }
@@ -181,6 +194,15 @@ impl Authorities {
         // What it signs with in its turn.
         fs::copy(&key, self.path(&format!("{}.issuing", order.name))).expect("copied");
         Certificate::read(&out).expect("a sound certificate")
+    }
+
+    fn request(&self, out: &Path, key: &Path, subject: &str, strings: &str) {
+        let config = out.with_extension("req");
+        let text_of = format!("[req]\nstring_mask={strings}\ndistinguished_name=d\n[d]\n");
+        fs::write(&config, text_of).expect("written");
+        let names = ["-utf8", "-subj", subject, "-out", text(out)];
+        let with = ["req", "-new", "-key", text(key), "-config", text(&config)];
+        self.run(&[with.as_slice(), &names].concat());
     }
 
     /// Most cases have the same root: what was ordered before of the same issuer is taken again.
