@@ -5,6 +5,7 @@ pub(crate) mod name;
 mod national;
 mod qualified;
 mod subject;
+mod usage;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,29 +15,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use der::asn1::ObjectIdentifier;
-use der::flagset::FlagSet;
 use der::{Decode, Encode, Reader, SliceReader};
-use x509_cert::ext::pkix::KeyUsage;
 
 pub use identifier::{Identifier, IdentifierKind, IdentifierScheme};
 pub use national::{IdentificationKind, IssuerSignTool, KazakhRole, SecurityClass};
 pub use qualified::{QcLimit, QcStatements, QcType};
 pub use subject::Owner;
+#[cfg(feature = "cms")]
+pub(crate) use usage::DOCUMENT_USAGES;
 
 use crate::{Error, PublicKey, Scheme, pem};
 
 const PEM_LABEL: &str = "CERTIFICATE";
-
-/// The extended key usages of certificates that sign documents.
-pub(crate) const DOCUMENT_USAGES: &[ObjectIdentifier] = &[
-    der::oid::db::rfc5280::ANY_EXTENDED_KEY_USAGE,
-    // emailProtection
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
-    // id-kp-documentSigning (RFC 9336), and what Microsoft and Adobe have for it.
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
-    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.10.3.12"),
-    ObjectIdentifier::new_unwrap("1.2.840.113583.1.1.5"),
-];
 
 /// An X.509 certificate (RFC 5280).
 ///
@@ -282,64 +272,6 @@ impl Certificate {
     /// ```
     pub fn is_valid_at(&self, time: SystemTime) -> bool {
         self.not_before() <= time && time <= self.not_after()
-    }
-
-    /// The key usage extension (RFC 5280 section 4.2.1.3); `None` where there is none.
-    ///
-    /// One that is there and cannot be read, or is there twice, grants nothing.
-    ///
-    /// # Example
-    /// ```no_run
-    /// # let certificate = keyfob::Certificate::read("me.crt")?;
-    /// let issues = certificate.key_usage().is_some_and(|usage| usage.key_cert_sign());
-    /// # Ok::<(), keyfob::CertificateError>(())
-    /// ```
-    pub fn key_usage(&self) -> Option<KeyUsage> {
-        match self.as_x509().tbs_certificate().get_extension() {
-            Ok(extension) => extension.map(|(_critical, usage): (bool, KeyUsage)| usage),
-            Err(_) => Some(KeyUsage(FlagSet::default())),
-        }
-    }
-
-    /// Whether its key may sign documents and messages: its key usage is absent, or has
-    /// digitalSignature or nonRepudiation.
-    ///
-    /// # Example
-    /// ```no_run
-    /// # let certificate = keyfob::Certificate::read("me.crt")?;
-    /// if !certificate.allows_signing() {
-    ///     eprintln!("this certificate is for something else");
-    /// }
-    /// # Ok::<(), keyfob::CertificateError>(())
-    /// ```
-    pub fn allows_signing(&self) -> bool {
-        self.key_usage()
-            .is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
-    }
-
-    /// Whether it is meant for signing documents: its key usage [allows](Self::allows_signing)
-    /// signing, and its extended key usage is absent or has emailProtection, documentSigning (RFC
-    /// 9336), Microsoft's or Adobe's usage for documents, or anyExtendedKeyUsage.
-    ///
-    /// A certificate for logging in alone (clientAuth) is not. Kazakhstan's authority issues a pair
-    /// of them to each person, which differ in nothing else.
-    ///
-    /// # Example
-    /// ```no_run
-    /// # let certificate = keyfob::Certificate::read("me.crt")?;
-    /// if !certificate.is_for_documents() {
-    ///     eprintln!("this certificate is for something else");
-    /// }
-    /// # Ok::<(), keyfob::CertificateError>(())
-    /// ```
-    pub fn is_for_documents(&self) -> bool {
-        let extended = match self.extended_key_usage() {
-            Ok(usages) => usages
-                .is_none_or(|usages| usages.iter().any(|usage| DOCUMENT_USAGES.contains(usage))),
-            // One that cannot be read grants nothing.
-            Err(_) => false,
-        };
-        self.allows_signing() && extended
     }
 
     /// How many whole days it is valid after `time`; negative where it has expired.

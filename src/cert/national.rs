@@ -4,7 +4,6 @@ use std::fmt;
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Sequence};
-use x509_cert::ext::pkix::{CertificatePolicies, ExtendedKeyUsage};
 
 use super::{Certificate, CertificateError};
 
@@ -128,30 +127,6 @@ impl Certificate {
         })
     }
 
-    /// The certificate policies (RFC 5280 section 4.2.1.4); empty where there are none.
-    ///
-    /// # Errors
-    /// [`CertificateError::Extension`] where they cannot be read.
-    pub fn policies(&self) -> Result<Vec<ObjectIdentifier>, CertificateError> {
-        let oid = der::oid::db::rfc5280::ID_CE_CERTIFICATE_POLICIES;
-        let policies = self.extension(oid, |der| CertificatePolicies::from_der(der))?;
-        let policies = policies.map_or_else(Vec::new, |policies| policies.0);
-        Ok(policies
-            .iter()
-            .map(|policy| policy.policy_identifier)
-            .collect())
-    }
-
-    /// The extended key usages (RFC 5280 section 4.2.1.12); `None` where nothing is said of them.
-    ///
-    /// # Errors
-    /// [`CertificateError::Extension`] where they cannot be read.
-    pub fn extended_key_usage(&self) -> Result<Option<Vec<ObjectIdentifier>>, CertificateError> {
-        let oid = der::oid::db::rfc5280::ID_CE_EXT_KEY_USAGE;
-        let usage = self.extension(oid, |der| ExtendedKeyUsage::from_der(der))?;
-        Ok(usage.map(|usage| usage.0))
-    }
-
     /// The security classes that the signature tool conforms to (Russia); a tool of one class
     /// conforms to the weaker ones too, and certificates name them all.
     ///
@@ -169,31 +144,6 @@ impl Certificate {
     pub fn kazakh_roles(&self) -> Result<Vec<KazakhRole>, CertificateError> {
         let usages = self.extended_key_usage()?.unwrap_or_default();
         Ok(usages.iter().filter_map(KazakhRole::of).collect())
-    }
-
-    /// The value of an extension; `None` where there is none.
-    pub(super) fn extension<T>(
-        &self,
-        oid: ObjectIdentifier,
-        read: impl FnOnce(&[u8]) -> der::Result<T>,
-    ) -> Result<Option<T>, CertificateError> {
-        let extensions = self.as_x509().tbs_certificate().extensions();
-        let mut here = extensions
-            .into_iter()
-            .flatten()
-            .filter(|extension| extension.extn_id == oid);
-        let (first, second) = (here.next(), here.next());
-        let Some(extension) = first else {
-            return Ok(None);
-        };
-        let value = match second {
-            None => read(extension.extn_value.as_bytes()),
-            // Which of the two counts cannot be told.
-            Some(_) => Err(der::ErrorKind::Failed.into()),
-        };
-        value
-            .map(Some)
-            .map_err(|error| CertificateError::Extension { oid, error })
     }
 }
 
