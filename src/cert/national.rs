@@ -99,6 +99,13 @@ impl Certificate {
     ///
     /// # Errors
     /// [`CertificateError::Extension`] where it cannot be read.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # let certificate = keyfob::Certificate::read("me.crt")?;
+    /// println!("{}", certificate.subject_sign_tool()?.unwrap_or_default());
+    /// # Ok::<(), keyfob::CertificateError>(())
+    /// ```
     pub fn subject_sign_tool(&self) -> Result<Option<String>, CertificateError> {
         self.extension(SUBJECT_SIGN_TOOL, |der| String::from_der(der))
     }
@@ -141,6 +148,15 @@ impl Certificate {
     ///
     /// # Errors
     /// [`CertificateError::Extension`] where the extended key usage cannot be read.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use keyfob::KazakhRole;
+    ///
+    /// # let certificate = keyfob::Certificate::read("me.crt")?;
+    /// let may_sign = certificate.kazakh_roles()?.contains(&KazakhRole::RightToSign);
+    /// # Ok::<(), keyfob::CertificateError>(())
+    /// ```
     pub fn kazakh_roles(&self) -> Result<Vec<KazakhRole>, CertificateError> {
         let usages = self.extended_key_usage()?.unwrap_or_default();
         Ok(usages.iter().filter_map(KazakhRole::of).collect())

@@ -85,9 +85,14 @@ fn stale_ones_and_missing_ones() {
         ChainReason::RevocationUnknown(problem)
     );
     root_crl(case("missing")).bad("RevocationUnknown(Missing", "leaf");
-    // Known to be revoked, even if by a stale list? What is stale says nothing.
+    // Who was revoked stays so, which a stale list can tell; but for those on hold.
     inter_crl("stale-and-revoked", |crl| CrlOrder {
-        revoked: &["leaf"],
+        revoked: &["leaf 200601000000Z superseded"],
+        ..stale(crl)
+    })
+    .bad(REVOKED, "leaf");
+    inter_crl("stale-and-on-hold", |crl| CrlOrder {
+        revoked: &["leaf 200601000000Z certificateHold"],
         ..stale(crl)
     })
     .bad("RevocationUnknown(Stale", "leaf");

@@ -125,10 +125,12 @@ impl Authorities {
         let _turn = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self
             .folder
-            .with_file_name(format!("keys-{}", std::process::id()));
+            .with_file_name(concat!("keys-", env!("CARGO_CRATE_NAME")));
         fs::create_dir_all(&folder).expect("the target folder can be written to");
         let path = folder.join(format!("{name}.key"));
-        if !path.exists() {
+        let public = path.with_extension("pub");
+        // Written last: a run that was ended before leaves none.
+        if !public.exists() {
             let bits;
             let options = match name.strip_prefix("rsa") {
                 Some(size) => {
@@ -139,7 +141,6 @@ impl Authorities {
                 None => vec!["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
             };
             self.run(&[&["genpkey"], options.as_slice(), &["-out", text(&path)]].concat());
-            let public = path.with_extension("pub");
             self.run(&["pkey", "-in", text(&path), "-pubout", "-out", text(&public)]);
         }
         path

@@ -129,8 +129,8 @@ fn ask(
         Ok(reasons) => reasons,
         Err(problem) => return Ok(Err(problem)),
     };
-    if let Err(problem) = usable(node, crl, search.rules.at) {
-        return Ok(Err(problem));
+    if let Some(problem) = crl.unusable() {
+        return Ok(Err(problem.clone()));
     }
     if let Err(problem) = signer(crl, issuer, path, search)? {
         return Ok(Err(problem));
@@ -147,43 +147,59 @@ fn ask(
                 what: error.to_string(),
             })
     };
-    let mut reply = match look(crl) {
-        Ok(entry) => {
-            let (this_update, next_update) = (crl.this_update, crl.next_update);
-            Reply {
-                entry,
-                reasons,
-                this_update,
-                next_update,
-            }
-        }
+    let at = search.rules.at;
+    let entry = match look(crl) {
+        Ok(entry) => entry,
         Err(problem) => return Ok(Err(problem)),
     };
+    if let Err(problem) = fresh(node, crl, at)
+        && !is_final(&entry, at)
+    {
+        return Ok(Err(problem));
+    }
+    let (this_update, next_update) = (crl.this_update, crl.next_update);
+    let mut reply = Reply {
+        entry,
+        reasons,
+        this_update,
+        next_update,
+    };
     for delta in others.iter().filter(|delta| is_delta_of(delta, crl)) {
-        if usable(node, delta, search.rules.at).is_err()
-            || signer(delta, issuer, path, search)?.is_err()
+        if delta.unusable().is_some()
             || delta.this_update < reply.this_update
+            || signer(delta, issuer, path, search)?.is_err()
         {
             continue;
         }
-        match look(delta) {
-            Ok(Some(entry)) => {
-                let removed = entry.reason == RevocationReason::RemoveFromCrl;
-                reply.entry = (!removed).then_some(entry);
-            }
-            Ok(None) => {}
+        let entry = match look(delta) {
+            Ok(entry) => entry,
             Err(problem) => return Ok(Err(problem)),
+        };
+        if fresh(node, delta, at).is_err() && !is_final(&entry, at) {
+            continue;
+        }
+        if let Some(entry) = entry {
+            let removed = entry.reason == RevocationReason::RemoveFromCrl;
+            reply.entry = (!removed).then_some(entry);
         }
         (reply.this_update, reply.next_update) = (delta.this_update, delta.next_update);
     }
     Ok(Ok(reply))
 }
 
-/// Whether the list can be read, and is fresh.
-fn usable(node: &Node, crl: &Crl, at: SystemTime) -> Result<(), RevocationProblem> {
-    if let Some(problem) = crl.unusable() {
-        return Err(problem.clone());
-    }
+/// Who was revoked stays so, but for what is on hold: an old list is good enough to tell.
+fn is_final(entry: &Option<Entry>, at: SystemTime) -> bool {
+    let passing = [
+        RevocationReason::CertificateHold,
+        RevocationReason::RemoveFromCrl,
+    ];
+    entry
+        .as_ref()
+        .is_some_and(|entry| entry.since <= at && !passing.contains(&entry.reason))
+}
+
+/// Whether the list is of a time when it speaks for the certificate, and not outdated.
+fn fresh(node: &Node, crl: &Crl, at: SystemTime) -> Result<(), RevocationProblem> {
     let this_update = crl.this_update;
     let expiry = node.certificate.not_after();
     if this_update > expiry && crl.keeps_expired_since.is_none_or(|since| since > expiry) {
