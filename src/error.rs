@@ -184,6 +184,16 @@ pub enum Error {
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// A certificate has no chain to a trust anchor.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Chain(#[from] crate::trust::ChainError),
+    /// Trust anchors, certificates or CRLs could not be read.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Trust(#[from] crate::trust::TrustError),
     /// A public key could not be read or is of no use here.
     #[error(transparent)]
     PublicKey(#[from] PublicKeyError),
