@@ -28,7 +28,7 @@ const EMAIL: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9
 /// ```no_run
 /// # let certificate = keyfob::Certificate::read("me.crt")?;
 /// let owner = certificate.owner();
-/// println!("{}", owner.person().or(owner.organization()).unwrap_or_default());
+/// println!("{:?} of {:?}", owner.person(), owner.organization());
 /// # Ok::<(), keyfob::CertificateError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
