@@ -120,7 +120,7 @@ fn nesting() {
     let usual = usual_attributes(CONTENT, &signer.certificate);
     for wrap in [tlv, indefinite] {
         let deep = (0..100).fold(vec![5, 0], |inner, _| wrap(0x30, &inner));
-        let unsigned = [attribute("1.2.3.4", &[deep.clone()])];
+        let unsigned = [attribute("1.2.3.4", std::slice::from_ref(&deep))];
         let attribute = Document {
             signers: vec![signer.signer(&usual, &unsigned)],
             ..signer.document(CONTENT)
