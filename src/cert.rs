@@ -1,17 +1,28 @@
 //! Certificates: what one says, and the key it carries.
 
+mod identifier;
 pub(crate) mod name;
+mod national;
+mod qualified;
+mod subject;
+mod usage;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use der::flagset::FlagSet;
+use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, Reader, SliceReader};
-use x509_cert::ext::pkix::KeyUsage;
+
+pub use identifier::{Identifier, IdentifierKind, IdentifierScheme};
+pub use national::{IdentificationKind, IssuerSignTool, KazakhRole, SecurityClass};
+pub use qualified::{QcLimit, QcStatements, QcType};
+pub use subject::Owner;
+#[cfg(feature = "cms")]
+pub(crate) use usage::DOCUMENT_USAGES;
 
 use crate::{Error, PublicKey, Scheme, pem};
 
@@ -263,37 +274,22 @@ impl Certificate {
         self.not_before() <= time && time <= self.not_after()
     }
 
-    /// The key usage extension (RFC 5280 section 4.2.1.3); `None` where there is none.
-    ///
-    /// One that is there and cannot be read, or is there twice, grants nothing.
+    /// How many whole days it is valid after `time`; negative where it has expired.
     ///
     /// # Example
     /// ```no_run
     /// # let certificate = keyfob::Certificate::read("me.crt")?;
-    /// let issues = certificate.key_usage().is_some_and(|usage| usage.key_cert_sign());
-    /// # Ok::<(), keyfob::CertificateError>(())
-    /// ```
-    pub fn key_usage(&self) -> Option<KeyUsage> {
-        match self.as_x509().tbs_certificate().get_extension() {
-            Ok(extension) => extension.map(|(_critical, usage): (bool, KeyUsage)| usage),
-            Err(_) => Some(KeyUsage(FlagSet::default())),
-        }
-    }
-
-    /// Whether its key may sign documents and messages: its key usage is absent, or has
-    /// digitalSignature or nonRepudiation.
-    ///
-    /// # Example
-    /// ```no_run
-    /// # let certificate = keyfob::Certificate::read("me.crt")?;
-    /// if !certificate.allows_signing() {
-    ///     eprintln!("this certificate is for something else");
+    /// if certificate.days_left(std::time::SystemTime::now()) < 30 {
+    ///     eprintln!("time for a new certificate");
     /// }
     /// # Ok::<(), keyfob::CertificateError>(())
     /// ```
-    pub fn allows_signing(&self) -> bool {
-        self.key_usage()
-            .is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
+    pub fn days_left(&self, time: SystemTime) -> i64 {
+        let days = |time: Duration| i64::try_from(time.as_secs() / (24 * 60 * 60));
+        match self.not_after().duration_since(time) {
+            Ok(left) => days(left).unwrap_or(i64::MAX),
+            Err(past) => days(past.duration()).map_or(i64::MIN, |days| -1 - days),
+        }
     }
 
     /// The public key.
@@ -426,6 +422,16 @@ pub enum CertificateError {
         "the certificate is not DER as RFC 5280 wants it ({0}); check that it is a certificate and whole"
     )]
     Der(der::Error),
+    /// One of its extensions cannot be read, or is there twice.
+    #[error(
+        "the extension {oid} of the certificate cannot be read ({error}); ask whoever issued it for a sound one"
+    )]
+    Extension {
+        /// The extension.
+        oid: ObjectIdentifier,
+        /// Why.
+        error: der::Error,
+    },
     /// The text holds no `CERTIFICATE` block.
     #[error(
         "there is no readable PEM block `CERTIFICATE` in the text; give a certificate in PEM or DER"

@@ -184,6 +184,16 @@ pub enum Error {
     /// A certificate could not be read.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// A certificate has no chain to a trust anchor.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Chain(Box<crate::trust::ChainError>),
+    /// Trust anchors, certificates or CRLs could not be read.
+    #[cfg(feature = "cms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cms")))]
+    #[error(transparent)]
+    Trust(Box<crate::trust::TrustError>),
     /// A public key could not be read or is of no use here.
     #[error(transparent)]
     PublicKey(#[from] PublicKeyError),
@@ -193,6 +203,20 @@ pub enum Error {
     /// A PKCS#11 URI could not be read.
     #[error(transparent)]
     Uri(#[from] UriError),
+}
+
+#[cfg(feature = "cms")]
+impl From<crate::trust::ChainError> for Error {
+    fn from(error: crate::trust::ChainError) -> Self {
+        Self::Chain(Box::new(error))
+    }
+}
+
+#[cfg(feature = "cms")]
+impl From<crate::trust::TrustError> for Error {
+    fn from(error: crate::trust::TrustError) -> Self {
+        Self::Trust(Box::new(error))
+    }
 }
 
 /// What was found where one thing was wanted.

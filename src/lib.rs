@@ -78,7 +78,11 @@ pub use {
     },
 };
 pub use {
-    cert::{Certificate, CertificateError},
+    cert::{
+        Certificate, CertificateError, IdentificationKind, Identifier, IdentifierKind,
+        IdentifierScheme, IssuerSignTool, KazakhRole, Owner, QcLimit, QcStatements, QcType,
+        SecurityClass,
+    },
     digest::{DigestAlgorithm, Hasher},
     discovery::{Discovery, Search, discover},
     error::{Error, SelectionError},

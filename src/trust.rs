@@ -204,7 +204,7 @@ impl Trust {
     /// let mut trust = keyfob::trust::Trust::new();
     /// // Qualified certificates of Kazakhstan's authority, for signing by individuals.
     /// trust.policies(["1.2.398.3.3.2.1".parse()?]);
-    /// # Ok::<(), der::asn1::OidError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn policies(&mut self, policies: impl IntoIterator<Item = ObjectIdentifier>) -> &mut Self {
         self.policies.policies.extend(policies);

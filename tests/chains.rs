@@ -1,29 +1,27 @@
 //! Chains of certificates, made with OpenSSL and judged by it and by keyfob side by side.
+//!
+//! `good` and `bad` fail where OpenSSL gives another answer, but for the cases that say why it does.
 
-#[path = "support/authorities.rs"]
-mod authorities;
+#[path = "support/authority.rs"]
+mod authority;
+#[path = "support/authority_case.rs"]
+mod authority_case;
 
-use std::time::SystemTime;
-
-use authorities::{Authorities, Order};
-use keyfob::trust::{ChainReason, Purpose, Trust};
-
-#[test]
-fn a_chain_from_a_signer_to_a_root() {
-    let made = Authorities::new("smoke");
-    let root = made.issue(&Order::authority("root", "", ""));
-    let inter = made.issue(&Order::authority("inter", "root", ""));
-    let leaf = made.issue(&Order::signer("leaf", "inter", ""));
-    let mut trust = Trust::new();
-    trust.anchor(&root);
-    let now = SystemTime::now();
-    let chain = trust
-        .check(&leaf, std::slice::from_ref(&inter), Purpose::Signing, now)
-        .expect("a chain");
-    assert_eq!(chain.certificates(), [leaf.clone(), inter, root]);
-    let error = trust.check(&leaf, &[], Purpose::Signing, now).unwrap_err();
-    assert!(
-        matches!(error.reason, ChainReason::NoIssuer { .. }),
-        "{error}"
-    );
-}
+#[path = "chains/algorithms.rs"]
+mod algorithms;
+#[path = "chains/building.rs"]
+mod building;
+#[path = "chains/certval.rs"]
+mod certval;
+#[path = "chains/constraints.rs"]
+mod constraints;
+#[path = "chains/extensions.rs"]
+mod extensions;
+#[path = "chains/names.rs"]
+mod names;
+#[path = "chains/policies.rs"]
+mod policies;
+#[path = "chains/revocation.rs"]
+mod revocation;
+#[path = "chains/usage.rs"]
+mod usage;

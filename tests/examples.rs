@@ -234,6 +234,53 @@ fn list_shows_who_can_sign() {
 }
 
 #[test]
+fn list_warns_of_certificates_that_end_soon_and_shows_the_owners_numbers() {
+    let desk = Desk::new("list-soon");
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let day = 24 * 60 * 60;
+    desk.bench.token("ending", |token| {
+        for (name, id, days) in [("soon", 1, 10), ("last-day", 2, 0), ("later", 3, 40)] {
+            let spki = token.key(Kind::P256, name, &[id]);
+            let subject = format!("CN={name},OU=BIN940140000385,OU=BIN940140000386,O=Roga {name}");
+            let mut leaf = Leaf::new(&subject);
+            leaf.valid = (now - day, now + days * day + day / 2);
+            token.certificate(&leaf.issue(&spki), name, &[id]);
+        }
+    });
+    let output = desk.run("list", &["--token", "ending"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.matches("EXPIRES").count(), 2, "{said}");
+    for part in [
+        "(EXPIRES IN 10 DAYS)",
+        "(EXPIRES WITHIN A DAY)",
+        " Roga soon\n",
+        " BIN 940140000385\n",
+        " BIN 940140000386 (wrong check digit)\n",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+
+    let output = desk.run("list", &["--token", "ending", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let identities = listed["tokens"][0]["identities"].as_array().unwrap();
+    let later = identities
+        .iter()
+        .find(|one| one["label"] == "later")
+        .unwrap();
+    let certificate = &later["certificate"];
+    assert_eq!(certificate["days_left"], 40);
+    assert_eq!(certificate["expires_soon"], false);
+    assert_eq!(certificate["organization"], "Roga later");
+    assert_eq!(certificate["for_documents"], true);
+    assert_eq!(certificate["identifiers"][0]["kind"], "BIN");
+    let wrong = certificate["identifiers"].as_array().unwrap();
+    assert!(
+        wrong.iter().any(|one| one["check_digit"] == false),
+        "{wrong:?}"
+    );
+}
+
+#[test]
 fn list_tells_problems_last_and_goes_on() {
     let desk = Desk::new("problems");
     let modules = env::join_paths([Path::new("/no/such/module.so"), desk.bench.module()]).unwrap();

@@ -121,7 +121,7 @@ fn check(made: &Made, document: &[u8], content: &[u8], trust: &Trust) -> Report 
     check.check().expect("a document that can be read")
 }
 
-fn judge(made: &[Made], trust: &Trust) {
+fn judge(made: &[Made], cades: bool, trust: &Trust) {
     for one in made {
         let report = check(one, &one.document, CONTENT, trust);
         let what = format!("{} {}: {report}", one.scheme, one.form);
@@ -130,7 +130,7 @@ fn judge(made: &[Made], trust: &Trust) {
             panic!("{what}");
         };
         assert_eq!(signer.scheme(), Some(one.scheme), "{what}");
-        assert_eq!(signer.is_cades(), one.form == "cades", "{what}");
+        assert_eq!(signer.is_cades(), cades, "{what}");
         let counter = usize::from(one.form == "counter-signed");
         assert_eq!(signer.counter_signatures().len(), counter, "{what}");
 
@@ -161,7 +161,7 @@ fn bouncy_castle() {
     let forms = ["detached", "attached", "streamed", "bare", "counter-signed"];
     let made = make(&bench, &authority, &mut java, &forms);
     assert_eq!(made.len(), ALGORITHMS.len() * forms.len());
-    judge(&made, &authority.trust());
+    judge(&made, false, &authority.trust());
 }
 
 #[test]
@@ -175,7 +175,8 @@ fn pyhanko() {
     let forms = ["detached", "attached", "cades"];
     let made = make(&bench, &authority, &mut python, &forms);
     assert_eq!(made.len(), ALGORITHMS.len() * forms.len());
-    judge(&made, &authority.trust());
+    // It names its certificate whatever it is asked for.
+    judge(&made, true, &authority.trust());
 }
 
 fn source(name: &str) -> String {

@@ -1,6 +1,6 @@
 //! The example `sign_document`: what it writes, what it refuses, and a time stamp over HTTP.
 
-#[path = "support/authority.rs"]
+#[path = "support/stamper.rs"]
 mod authority;
 #[path = "support/documents.rs"]
 mod documents;

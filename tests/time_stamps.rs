@@ -1,6 +1,6 @@
 //! Time stamps, with `openssl ts` as the authority and as the judge; and answers that are none.
 
-#[path = "support/authority.rs"]
+#[path = "support/stamper.rs"]
 mod authority;
 #[path = "support/cms_types.rs"]
 mod cms_types;

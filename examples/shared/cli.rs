@@ -53,6 +53,9 @@ pub fn only(identities: Identities) -> Result<Identity> {
     })
 }
 
+/// From how many days before its end a certificate is warned of.
+pub const EXPIRES_SOON: i64 = 30;
+
 /// The first and last moment, as RFC 3339 writes them.
 pub fn validity(certificate: &Certificate) -> (String, String) {
     let text = |time| {

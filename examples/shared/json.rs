@@ -1,6 +1,8 @@
 //! The report of `list`, for machines.
 
-use keyfob::{Discovery, Identity, Reader, Token};
+use std::time::SystemTime;
+
+use keyfob::{Certificate, Discovery, Identifier, Identity, Reader, Token};
 use serde_json::{Value, json};
 
 /// What `list` prints for machines.
@@ -42,6 +44,17 @@ fn reader_json(reader: &Reader) -> Value {
     })
 }
 
+fn days_left(certificate: &Certificate) -> i64 {
+    certificate.days_left(SystemTime::now())
+}
+
+fn identifier_json(identifier: &Identifier) -> Value {
+    json!({
+        "kind": identifier.kind().to_string(), "value": identifier.value(),
+        "check_digit": identifier.check_digit(),
+    })
+}
+
 fn identity_json(identity: &Identity) -> Value {
     json!({
         "label": identity.label(), "uri": identity.uri().to_string(),
@@ -54,6 +67,10 @@ fn identity_json(identity: &Identity) -> Value {
             "serial": certificate.serial_hex(),
             "not_before": super::cli::validity(certificate).0, "not_after": super::cli::validity(certificate).1,
             "for_signing": certificate.allows_signing(),
+            "for_documents": certificate.is_for_documents(),
+            "days_left": days_left(certificate), "expires_soon": days_left(certificate) < super::cli::EXPIRES_SOON,
+            "person": certificate.owner().person(), "organization": certificate.owner().organization(),
+            "identifiers": certificate.owner().identifiers().iter().map(identifier_json).collect::<Vec<_>>(),
         })),
     })
 }

@@ -3,7 +3,9 @@
 use std::fmt::{self, Display, Write};
 use std::time::SystemTime;
 
-use keyfob::{CardModel, Discovery, Identity, Reader, Token};
+use keyfob::{CardModel, Certificate, Discovery, Identity, Reader, Token};
+
+use super::cli::EXPIRES_SOON;
 
 pub fn report(readers: &[Reader], found: &Discovery, listed: &[(Token, Vec<Identity>)]) -> String {
     let mut text = String::new();
@@ -66,18 +68,39 @@ fn write_token(out: &mut String, token: &Token) -> fmt::Result {
     writeln!(out, "      {}", token.uri())
 }
 
+/// The subject, and below it what it says of the organization and the owner's national numbers.
+fn write_owner(out: &mut String, certificate: &Certificate) -> fmt::Result {
+    writeln!(out, "        owner   {}", plain(&certificate.subject()))?;
+    let owner = certificate.owner();
+    if let Some(organization) = owner.organization() {
+        writeln!(out, "                {}", plain(organization))?;
+    }
+    for identifier in owner.identifiers() {
+        let warning = match identifier.check_digit() {
+            Some(false) => " (wrong check digit)",
+            _ => "",
+        };
+        let text = identifier.to_string();
+        writeln!(out, "                {}{warning}", plain(&text))?;
+    }
+    Ok(())
+}
+
 fn write_identity(out: &mut String, identity: &Identity) -> fmt::Result {
     let label = plain(identity.label());
     writeln!(out, "      - {label} ({})", identity.key_type())?;
     if let Some(certificate) = identity.certificate() {
-        writeln!(out, "        owner   {}", plain(&certificate.subject()))?;
+        write_owner(out, certificate)?;
         writeln!(out, "        issuer  {}", plain(&certificate.issuer()))?;
         let (from, to) = super::cli::validity(certificate);
-        let now = match certificate.is_valid_at(SystemTime::now()) {
-            true => "",
-            false => " (NOT VALID NOW)",
+        let now = SystemTime::now();
+        let warning = match certificate.days_left(now) {
+            _ if !certificate.is_valid_at(now) => " (NOT VALID NOW)".into(),
+            0 => " (EXPIRES WITHIN A DAY)".into(),
+            days @ 1..EXPIRES_SOON => format!(" (EXPIRES IN {days} DAYS)"),
+            _ => String::new(),
         };
-        writeln!(out, "        valid   {from} to {to}{now}")?;
+        writeln!(out, "        valid   {from} to {to}{warning}")?;
     }
     match identity.key() {
         Some(key) => writeln!(out, "        key     {}", key.protection())?,

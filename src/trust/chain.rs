@@ -47,6 +47,20 @@ impl Chain {
 
     /// What is known of the revocation of each certificate, in their order. The trust anchor, which
     /// nobody can revoke, has none.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # use std::time::SystemTime;
+    /// # use keyfob::trust::{Purpose, RevocationStatus, Trust};
+    /// # let signer = keyfob::Certificate::read("signer.crt")?;
+    /// # let chain = Trust::new().check(&signer, &[], Purpose::Any, SystemTime::now())?;
+    /// for (certificate, status) in chain.certificates().iter().zip(chain.revocation()) {
+    ///     if let RevocationStatus::Unknown(problem) = status {
+    ///         println!("{}: {problem}", certificate.subject());
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn revocation(&self) -> &[RevocationStatus] {
         &self.revocation
     }

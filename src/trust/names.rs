@@ -69,7 +69,10 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> NameKey {
-        NameKey::new(&name.parse().unwrap())
+        match name {
+            "" => NameKey::new(&Name::default()),
+            name => NameKey::new(&name.parse().unwrap()),
+        }
     }
 
     #[test]

@@ -170,8 +170,12 @@ impl Node {
         key.map_err(|error| ChainReason::Unsupported(error.to_string()))
     }
 
-    /// Verifies that its signature is by `issuer`.
-    pub(super) fn verify_by(&self, issuer: &Self, allowed: &[Weakness]) -> Result<(), ChainReason> {
+    /// Verifies that its signature is by this key.
+    pub(super) fn verify_by(
+        &self,
+        key: &PublicKey,
+        allowed: &[Weakness],
+    ) -> Result<(), ChainReason> {
         let x509 = self.certificate.as_x509();
         let algorithm = x509.signature_algorithm();
         // RFC 5280 section 4.1.1.2. Only the inner one is signed.
@@ -183,8 +187,8 @@ impl Node {
         let signature = x509
             .signature()
             .as_bytes()
-            .ok_or_else(|| malformed("its signature is no whole number of bytes"))?;
-        verify(&issuer.public_key()?, algorithm, signed, signature, allowed)
+            .ok_or(ChainReason::BrokenSignature)?;
+        verify(key, algorithm, signed, signature, allowed)
     }
 }
 

@@ -113,7 +113,8 @@ fn next(node: &Node, above: &Level, any_policy_counts: bool) -> Level {
         level.entry(policy).or_insert(Policy { expected, parents });
     };
     let named = || policies.0.iter().map(|policy| policy.policy_identifier);
-    for policy in named().filter(|policy| *policy != ANY_POLICY) {
+    let once: BTreeSet<_> = named().filter(|policy| *policy != ANY_POLICY).collect();
+    for policy in once {
         match expected.get(&policy) {
             Some(parents) => add(policy, parents.clone()),
             None if above.contains_key(&ANY_POLICY) => add(policy, BTreeSet::from([ANY_POLICY])),

@@ -6,18 +6,9 @@ use der::asn1::ObjectIdentifier;
 use der::oid::db::rfc5280::ANY_EXTENDED_KEY_USAGE;
 
 use super::node::Node;
+use crate::cert::DOCUMENT_USAGES;
 
-const EMAIL_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4");
 const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
-
-/// The extended key usages of certificates that sign documents.
-const DOCUMENTS: &[ObjectIdentifier] = &[
-    EMAIL_PROTECTION,
-    // id-kp-documentSigning (RFC 9336), and what it was called before there was one.
-    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
-    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.10.3.12"),
-    ObjectIdentifier::new_unwrap("1.2.840.113583.1.1.5"),
-];
 
 /// What a certificate has to be for, to be accepted by [`Trust::check`](super::Trust::check).
 ///
@@ -90,7 +81,7 @@ impl Purpose {
             *usage == ANY_EXTENDED_KEY_USAGE
                 || match self {
                     Self::Any => true,
-                    Self::Signing => DOCUMENTS.contains(usage),
+                    Self::Signing => DOCUMENT_USAGES.contains(usage),
                     Self::TimeStamping => *usage == TIME_STAMPING,
                     Self::Extended(wanted) => *usage == wanted,
                 }

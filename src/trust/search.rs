@@ -12,6 +12,7 @@ use super::path::{self, Rules};
 use super::policies::Wanted;
 use super::pool::Pool;
 use super::{Purpose, Trust, revocation};
+use crate::PublicKey;
 
 /// The most certificates of a chain, the signer's and the anchor's among them. Real ones have up
 /// to six or so.
@@ -81,8 +82,8 @@ pub(super) struct Search<'a> {
     pub(super) given: &'a Pool,
     pub(super) rules: Rules<'a>,
     pub(super) budget: Budget,
-    /// What was verified already: who was signed, and by whom.
-    links: HashMap<(*const Node, *const Node), Result<(), ChainReason>>,
+    /// What was verified already: who was signed, and by which key.
+    links: HashMap<(*const Node, PublicKey), Result<(), ChainReason>>,
     best: Option<Failure>,
     /// How many searches for the signer of a CRL this one is within.
     depth: usize,
@@ -204,12 +205,16 @@ impl<'a> Search<'a> {
         node: &Arc<Node>,
         issuer: &Arc<Node>,
     ) -> Result<Result<(), ChainReason>, ChainReason> {
-        let ends = (Arc::as_ptr(node), Arc::as_ptr(issuer));
+        let key = match issuer.public_key() {
+            Ok(key) => key,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let ends = (Arc::as_ptr(node), key);
         if let Some(known) = self.links.get(&ends) {
             return Ok(known.clone());
         }
         self.budget.spend_signature()?;
-        let verdict = node.verify_by(issuer, self.rules.allowed);
+        let verdict = node.verify_by(&ends.1, self.rules.allowed);
         self.links.insert(ends, verdict.clone());
         Ok(verdict)
     }
@@ -313,10 +318,10 @@ fn no_issuer(node: &Node) -> ChainReason {
 
 /// Whether the same key under the same name is in the path already: a loop.
 fn is_in(node: &Node, path: &[Arc<Node>]) -> bool {
-    let key = |node: &Node| {
-        let tbs = node.certificate.as_x509().tbs_certificate();
-        tbs.subject_public_key_info().clone()
-    };
-    path.iter()
-        .any(|other| other.subject == node.subject && key(other) == key(node))
+    let tbs = node.certificate.as_x509().tbs_certificate();
+    path.iter().any(|other| {
+        let known = other.certificate.as_x509().tbs_certificate();
+        other.subject == node.subject
+            && known.subject_public_key_info() == tbs.subject_public_key_info()
+    })
 }

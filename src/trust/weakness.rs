@@ -29,16 +29,40 @@ pub enum Weakness {
 
 /// The signature algorithms of the PKCS#1, X9.57 and X9.62 arcs (RFC 3279, RFC 8017) whose digest
 /// is weak, and those of NIST and of the ISO that were about before them.
-const SIGNATURES: &[(&str, Weakness)] = &[
-    ("1.2.840.113549.1.1.2", Weakness::Md5),
-    ("1.2.840.113549.1.1.3", Weakness::Md5),
-    ("1.2.840.113549.1.1.4", Weakness::Md5),
-    ("1.2.840.113549.1.1.5", Weakness::Sha1),
-    ("1.2.840.10040.4.3", Weakness::Sha1),
-    ("1.2.840.10045.4.1", Weakness::Sha1),
-    ("1.3.14.3.2.3", Weakness::Md5),
-    ("1.3.14.3.2.27", Weakness::Sha1),
-    ("1.3.14.3.2.29", Weakness::Sha1),
+const SIGNATURES: &[(ObjectIdentifier, Weakness)] = &[
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.2"),
+        Weakness::Md5,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.3"),
+        Weakness::Md5,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.4"),
+        Weakness::Md5,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5"),
+        Weakness::Sha1,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.10040.4.3"),
+        Weakness::Sha1,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.10045.4.1"),
+        Weakness::Sha1,
+    ),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.3"), Weakness::Md5),
+    (
+        ObjectIdentifier::new_unwrap("1.3.14.3.2.27"),
+        Weakness::Sha1,
+    ),
+    (
+        ObjectIdentifier::new_unwrap("1.3.14.3.2.29"),
+        Weakness::Sha1,
+    ),
 ];
 
 const MD5: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.2.5");
@@ -54,7 +78,6 @@ impl Weakness {
             let read = crate::scheme::PssParameters::decode(parameters.to_ref()).ok()?;
             return Self::of_digest(read.hash).or_else(|| read.mgf_hash.and_then(Self::of_digest));
         }
-        let oid = oid.to_string();
         let row = SIGNATURES.iter().find(|(weak, _)| *weak == oid);
         row.map(|(_, weakness)| *weakness)
     }

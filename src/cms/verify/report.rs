@@ -27,7 +27,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Valid => "valid",
-            Self::CouldNotTell => "not to be told",
+            Self::CouldNotTell => "undecided",
             Self::Invalid => "invalid",
         })
     }

@@ -102,7 +102,7 @@ fn word(right: Option<bool>) -> &'static str {
     match right {
         Some(true) => "right",
         Some(false) => "WRONG",
-        None => "not to be told",
+        None => "undecided",
     }
 }
 
