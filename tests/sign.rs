@@ -171,6 +171,11 @@ fn what_does_not_fit_is_refused() {
             "{scheme}"
         );
     }
+    let weak = Scheme::EcdsaP256Sha1;
+    assert!(weak.fits(&key.key_type()) && Scheme::WEAK.contains(&weak));
+    for outcome in [key.sign(weak, MESSAGE), key.sign_digest(weak, &[0; 20])] {
+        assert!(matches!(reason(outcome), SignError::WeakScheme { .. }));
+    }
     let outcome = key.sign_digest(Scheme::EcdsaP256Sha256, &[0; 31]);
     let SignError::DigestLength { expected, found } = reason(outcome) else {
         panic!("a digest of 31 bytes is no SHA-256")
