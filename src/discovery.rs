@@ -18,6 +18,7 @@ pub use waiting::wait_for;
 
 #[cfg(feature = "pcsc")]
 use crate::catalog::Serves;
+use crate::error::first_few;
 use crate::module::locate::{self, Candidate, Located};
 use crate::module::{Module, module_error};
 use crate::privilege::Privilege;
@@ -283,7 +284,7 @@ impl Discovery {
         // An empty answer often has its reason among the problems.
         let wanted = match self.problems.as_slice() {
             problems @ [_, ..] if tokens.is_empty() => {
-                let problems: Vec<_> = problems.iter().map(Error::to_string).collect();
+                let problems = first_few(problems, Error::to_string);
                 format!("{wanted} (on the way: {})", problems.join("; "))
             }
             _ => wanted.to_owned(),

@@ -104,6 +104,15 @@ pub enum Error {
         /// What was found instead.
         reason: SelectionError,
     },
+    /// A token shows so many or so large objects that they are not all read at once.
+    #[error(
+        "the token {token} shows more objects than are read at once; name the key that is wanted \
+         (Unlocked::key)"
+    )]
+    TooManyObjects {
+        /// The token's label and serial.
+        token: String,
+    },
     /// An object on a token cannot be read.
     #[error("{object} on the token {token}: {reason}")]
     Object {
@@ -229,7 +238,8 @@ pub enum SelectionError {
     /// Nothing yet: the token is locked, and may show more once it is unlocked.
     #[error("there is none to be seen before the token is unlocked; unlock it first")]
     NoneWhileLocked,
-    /// Several, by which each can be named.
+    /// Several, by which each can be named; where they are very many, the first of them and how many
+    /// more there are.
     #[error("there are several; name one of them: {}", .0.join(", "))]
     Several(Vec<String>),
 }
@@ -247,7 +257,7 @@ impl Error {
             (_, None) => none,
             (_, Some(last)) => {
                 all.push(last);
-                SelectionError::Several(all.iter().map(name).collect())
+                SelectionError::Several(first_few(&all, name))
             }
         };
         Err(Self::Selection {
@@ -255,4 +265,14 @@ impl Error {
             reason,
         })
     }
+}
+
+/// More than anybody reads.
+const MANY: usize = 50;
+
+/// Texts of the first, and how many more there are.
+pub(crate) fn first_few<T>(all: &[T], text: impl Fn(&T) -> String) -> Vec<String> {
+    let more = all.len().saturating_sub(MANY);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    all.iter().take(MANY).map(text).chain(rest).collect()
 }

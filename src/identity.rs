@@ -1,6 +1,7 @@
 //! An identity: a private key and its certificate; and how to choose one.
 
 mod list;
+mod pair;
 mod select;
 
 use std::fmt;
@@ -38,8 +39,8 @@ pub struct Identity {
     key_status: KeyStatus,
     public_key: Option<PublicKey>,
     certificate: Option<Certificate>,
-    label: String,
-    id: Vec<u8>,
+    label: Arc<str>,
+    id: Arc<[u8]>,
 }
 
 /// Whether an identity's private key can be seen.

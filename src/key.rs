@@ -45,8 +45,8 @@ pub struct PrivateKey {
 struct Inner {
     access: Access,
     place: Arc<Place>,
-    label: String,
-    id: Vec<u8>,
+    label: Arc<str>,
+    id: Arc<[u8]>,
     key_type: KeyType,
     public_key: Option<PublicKey>,
     can_sign: Option<bool>,
@@ -166,6 +166,10 @@ impl PrivateKey {
         self.inner.access.needs()
     }
 
+    pub(crate) fn names(&self) -> (&Arc<str>, &Arc<[u8]>) {
+        (&self.inner.label, &self.inner.id)
+    }
+
     /// The key as messages name it.
     pub(crate) fn name(&self) -> String {
         self.slot().object_name(self.label())
@@ -272,8 +276,8 @@ impl Access {
             inner: Arc::new(Inner {
                 access: self.clone(),
                 place: Arc::new(Place::new(session.epoch(), handle)),
-                label: text(label),
-                id: id.unwrap_or_default(),
+                label: text(label).into(),
+                id: id.unwrap_or_default().into(),
                 key_type,
                 public_key,
                 can_sign: flag(can_sign),
@@ -370,7 +374,7 @@ impl Unlocked {
     ///
     /// # Errors
     /// [`Error::Selection`] where none or several fit, naming those; [`Error::Uri`];
-    /// [`Error::TokenRemoved`], [`Error::Call`].
+    /// [`Error::TokenRemoved`], [`Error::TooManyObjects`], [`Error::Call`].
     ///
     /// # Example
     /// ```no_run

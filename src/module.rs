@@ -11,6 +11,7 @@ pub(crate) mod raw;
 mod registry;
 mod return_code;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +81,11 @@ impl Module {
     }
 
     pub(crate) fn slots_with_token(&self) -> Result<Vec<CK_SLOT_ID>, Error> {
-        self.call("C_GetSlotList", self.loaded()?.slots())
+        let mut slots = self.call("C_GetSlotList", self.loaded()?.slots())?;
+        let mut seen = BTreeSet::new();
+        // Told twice, it would be two tokens of which neither can be chosen.
+        slots.retain(|slot| seen.insert(*slot));
+        Ok(slots)
     }
 
     /// The loaded library, where this process may call it.

@@ -145,8 +145,9 @@ impl PrivateKey {
             }
         };
         let raw = raw.map_err(|error| self.reason(error))?;
-        let signature = Signature::from_raw(scheme, &raw)
-            .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))?;
+        let signature = self
+            .read_signature(scheme, &raw)
+            .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))?;
         if let Some(public_key) = &self.checked_by {
             let verified = public_key.verify_input(scheme, digest, &signature);
             verified
@@ -200,7 +201,7 @@ impl PrivateKey {
 
     fn finish(&self, session: &Pooled<'_>, input: &[u8]) -> Result<Vec<u8>, Error> {
         let functions = session.functions();
-        let signed = functions.sign(session.handle(), input, self.longest_signature());
+        let signed = functions.sign(session.handle(), input, self.signature_len());
         session.call("C_Sign", signed)
     }
 
@@ -241,11 +242,27 @@ impl PrivateKey {
     }
 
     /// In bytes. RSA signatures are as long as the modulus.
-    fn longest_signature(&self) -> usize {
+    fn signature_len(&self) -> usize {
         match self.key_type() {
             KeyType::Rsa { bits } => bits.div_ceil(8) as usize,
             KeyType::Ec(curve) => 2 * curve.field_len(),
             _ => 64,
+        }
+    }
+
+    /// Reads the token's answer, and sees what can be seen without a public key.
+    fn read_signature(&self, scheme: Scheme, raw: &[u8]) -> Result<Signature, String> {
+        let signature = Signature::from_raw(scheme, raw).map_err(|error| error.to_string())?;
+        let (expected, found) = (self.signature_len(), raw.len());
+        if found != expected {
+            return Err(format!(
+                "it has {found} bytes, and the key makes {expected}"
+            ));
+        }
+        // What a module leaves that says that it has signed, and has written nothing.
+        match raw.iter().all(|byte| *byte == 0) {
+            true => Err("it is nothing but zeros".to_owned()),
+            false => Ok(signature),
         }
     }
 

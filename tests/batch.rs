@@ -21,6 +21,7 @@ fn bench() -> (SoftHsm, Fault) {
         token.identity(Kind::P256, "p256", &[1]);
         token.identity(Kind::Ed25519, "ed25519", &[2]);
         token.key(Kind::P256, "no certificate", &[3]);
+        token.identity(Kind::Rsa(1024), "rsa", &[4]);
     });
     (bench, Fault::load())
 }
@@ -134,4 +135,34 @@ fn a_wrong_signature_is_not_given_out() {
             ..
         })
     ));
+}
+
+/// Seen without a public key, and so of every signature.
+#[test]
+fn an_answer_that_cannot_be_a_signature_is_none() {
+    let (_bench, fault) = bench();
+    let fob = unlock();
+    for (label, scheme, length) in [
+        ("p256", SCHEME, 64),
+        ("ed25519", Scheme::Ed25519, 64),
+        ("rsa", Scheme::RsaPkcs1Sha256, 128),
+        ("rsa", Scheme::RsaPssSha256, 128),
+    ] {
+        let key = fob.key(label).unwrap();
+        let is_bad = || {
+            let error = key.sign(scheme, b"message").unwrap_err();
+            let is_bad = |reason: &SignError| matches!(reason, SignError::BadSignature(_));
+            let is_bad = matches!(&error, Error::Sign { reason, .. } if is_bad(reason));
+            assert!(is_bad, "{label}: {error:?}");
+        };
+        for wrong in [0, 1, length - 1, length / 2] {
+            fault.signature_length(wrong);
+            is_bad();
+        }
+        fault.reset();
+        // It says that it has signed, and has not.
+        fault.fail("C_Sign").nth(1).with(CKR_OK);
+        is_bad();
+        key.sign(scheme, b"message").unwrap();
+    }
 }

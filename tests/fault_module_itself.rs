@@ -7,6 +7,8 @@ mod fault;
 #[path = "fault_module_itself/bare.rs"]
 mod bare;
 
+#[path = "fault_module_itself/mutations.rs"]
+mod mutations;
 #[path = "fault_module_itself/objects.rs"]
 mod objects;
 

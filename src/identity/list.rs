@@ -1,10 +1,12 @@
-//! Reading a token's keys and certificates, and pairing them.
+//! Reading a token's keys and certificates.
+
+use std::sync::Arc;
 
 use cryptoki_sys::*;
 
-use super::{Identities, Identity, KeyStatus};
+use super::Identities;
 use crate::cert::Certificate;
-use crate::key::{self, Access, PrivateKey, text};
+use crate::key::{self, Access, text};
 use crate::public_key::PublicKey;
 use crate::token::{Pooled, Token, Unlocked, is_of_the_session};
 use crate::{Error, ReturnCode};
@@ -16,8 +18,8 @@ impl Unlocked {
     /// One module call for each object, and a few more.
     ///
     /// # Errors
-    /// [`Error::TokenRemoved`], [`Error::Call`]. An object that cannot be read is no error: see
-    /// [`Identities::problems`].
+    /// [`Error::TokenRemoved`], [`Error::TooManyObjects`], [`Error::Call`]. An object that cannot be
+    /// read is no error: see [`Identities::problems`].
     pub fn identities(&self) -> Result<Identities, Error> {
         Access::Unlocked(self.clone()).identities()
     }
@@ -72,7 +74,7 @@ impl Access {
         let public_keys = public_keys.without(&mut problems);
         let certificates = certificates.without(&mut problems);
         Ok(Identities::new(
-            self.pair(keys, public_keys, certificates),
+            self.pair(keys, public_keys, certificates)?,
             problems,
             self.is_locked_out(),
         ))
@@ -110,8 +112,8 @@ impl Access {
         let key = key.transpose();
         Ok(Labelled {
             object: key.map_err(|error| self.unreadable("the public key", &label, error))?,
-            label,
-            id: id.unwrap_or_default(),
+            label: label.into(),
+            id: id.unwrap_or_default().into(),
         })
     }
 
@@ -130,8 +132,8 @@ impl Access {
         Ok(Labelled {
             object: certificate
                 .map_err(|error| self.unreadable("the certificate", &label, error))?,
-            label,
-            id: id.unwrap_or_default(),
+            label: label.into(),
+            id: id.unwrap_or_default().into(),
         })
     }
 
@@ -140,127 +142,6 @@ impl Access {
             object: format!("{what} \"{}\"", label.escape_debug()),
             token: self.token().slot().name().to_owned(),
             reason: Box::new(reason.into()),
-        }
-    }
-
-    /// Keys and certificates pair by `CKA_ID`, then by public key, never by label.
-    fn pair(
-        &self,
-        keys: Vec<PrivateKey>,
-        public_keys: Vec<Labelled<Option<PublicKey>>>,
-        certificates: Vec<Labelled<Certificate>>,
-    ) -> Vec<Identity> {
-        let mut public_used = vec![false; public_keys.len()];
-        let mut certificate_used = vec![false; certificates.len()];
-        let certificate_keys: Vec<Option<PublicKey>> = certificates
-            .iter()
-            .map(|certificate| certificate.object.public_key().ok())
-            .collect();
-        let mut identities = Vec::new();
-
-        for mut key in keys {
-            for (public, used) in public_keys.iter().zip(&mut public_used) {
-                let Some(public_key) = &public.object else {
-                    continue;
-                };
-                let belongs = match key.public_key() {
-                    Some(own) => own == public_key,
-                    None => {
-                        !key.id().is_empty() && public.id == key.id() && could_be(&key, public_key)
-                    }
-                };
-                if belongs {
-                    *used = true;
-                    if key.public_key().is_none() {
-                        key = key.with_public_key(public_key.clone());
-                    }
-                }
-            }
-            let by_id = |(certificate, public_key): (&Labelled<_>, &Option<PublicKey>)| {
-                !key.id().is_empty()
-                    && certificate.id == key.id()
-                    && match (key.public_key(), public_key) {
-                        (Some(own), Some(certified)) => own == certified,
-                        (None, Some(certified)) => could_be(&key, certified),
-                        (_, None) => true,
-                    }
-            };
-            let by_public_key = |(_, public_key): (&Labelled<_>, &Option<PublicKey>)| {
-                key.public_key().is_some() && key.public_key() == public_key.as_ref()
-            };
-            let both = || certificates.iter().zip(&certificate_keys);
-            let mut mine: Vec<usize> = indices(both(), by_id);
-            if mine.is_empty() {
-                mine = indices(both(), by_public_key);
-            }
-            if mine.is_empty() {
-                identities.push(self.identity(Some(key), None, None));
-                continue;
-            }
-            for index in mine {
-                if let Some(used) = certificate_used.get_mut(index) {
-                    *used = true;
-                }
-                identities.push(self.identity(Some(key.clone()), both().nth(index), None));
-            }
-        }
-
-        for ((certificate, used), public_key) in certificates
-            .iter()
-            .zip(&certificate_used)
-            .zip(&certificate_keys)
-        {
-            if *used {
-                continue;
-            }
-            for (public, used) in public_keys.iter().zip(&mut public_used) {
-                *used |= public.object.is_some() && public.object == *public_key;
-            }
-            identities.push(self.identity(None, Some((certificate, public_key)), None));
-        }
-
-        // Before login, a public key is all that shows of a key without a certificate.
-        if self.is_locked_out() {
-            for (public, used) in public_keys.iter().zip(&public_used) {
-                if !used {
-                    identities.push(self.identity(None, None, Some(public)));
-                }
-            }
-        }
-        identities
-    }
-
-    fn identity(
-        &self,
-        key: Option<PrivateKey>,
-        certified: Option<(&Labelled<Certificate>, &Option<PublicKey>)>,
-        public: Option<&Labelled<Option<PublicKey>>>,
-    ) -> Identity {
-        let certificate = certified.map(|(certificate, _)| certificate);
-        let public_key = key
-            .as_ref()
-            .and_then(|key| key.public_key().cloned())
-            .or_else(|| certified.and_then(|(_, public_key)| public_key.clone()))
-            .or_else(|| public.and_then(|public| public.object.clone()));
-        let names = [
-            key.as_ref().map(|key| (key.label(), key.id())),
-            certificate.map(Labelled::names),
-            public.map(Labelled::names),
-        ];
-        let label = names.iter().flatten().map(|(label, _)| *label);
-        let id = names.iter().flatten().map(|(_, id)| *id);
-        Identity {
-            token: self.token().clone(),
-            key_status: match (&key, self.is_locked_out()) {
-                (Some(_), _) => KeyStatus::Visible,
-                (None, true) => KeyStatus::Hidden,
-                (None, false) => KeyStatus::Absent,
-            },
-            public_key,
-            certificate: certificate.map(|certificate| certificate.object.clone()),
-            label: first(label, str::is_empty).to_owned(),
-            id: first(id, <[u8]>::is_empty).to_owned(),
-            key,
         }
     }
 }
@@ -283,6 +164,7 @@ fn objects<T>(
     for handle in handles {
         match read(handle) {
             Ok(object) => all.read.push(object),
+            Err(error @ Error::TooManyObjects { .. }) => return Err(error),
             Err(error) if is_of_the_session(&error) => return Err(error),
             Err(Error::Call { code, .. }) if is_object_gone(code) => {}
             Err(error) => all.problems.push(error),
@@ -306,13 +188,13 @@ impl<T> Objects<T> {
 
 /// An object with the names that the token gives it.
 pub(crate) struct Labelled<T> {
-    label: String,
-    id: Vec<u8>,
+    label: Arc<str>,
+    id: Arc<[u8]>,
     pub(crate) object: T,
 }
 
 impl<T> Labelled<T> {
-    fn names(&self) -> (&str, &[u8]) {
+    pub(super) fn names(&self) -> (&Arc<str>, &Arc<[u8]>) {
         (&self.label, &self.id)
     }
 }
@@ -322,29 +204,6 @@ type Number = [u8; size_of::<CK_ULONG>()];
 
 fn class(class: CK_OBJECT_CLASS) -> (CK_ATTRIBUTE_TYPE, Number) {
     (CKA_CLASS, class.to_ne_bytes())
-}
-
-/// Whether a public key could belong to a private key of which only the type is known.
-fn could_be(key: &PrivateKey, public_key: &PublicKey) -> bool {
-    use crate::KeyType;
-    match key.key_type() {
-        KeyType::Unknown | KeyType::Rsa { bits: 0 } => true,
-        own => own == public_key.key_type(),
-    }
-}
-
-fn indices<T>(all: impl Iterator<Item = T>, is: impl Fn(T) -> bool) -> Vec<usize> {
-    all.enumerate()
-        .filter_map(|(index, one)| is(one).then_some(index))
-        .collect()
-}
-
-/// The first that is not empty.
-fn first<'a, T: ?Sized>(mut all: impl Iterator<Item = &'a T>, is_empty: fn(&T) -> bool) -> &'a T
-where
-    &'a T: Default,
-{
-    all.find(|one| !is_empty(one)).unwrap_or_default()
 }
 
 /// Another program deleted the object between its finding and its reading.

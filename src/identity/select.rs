@@ -3,6 +3,7 @@ use std::time::SystemTime;
 
 use super::{Identity, KeyStatus};
 use crate::cert::Certificate;
+use crate::error::first_few;
 use crate::public_key::KeyType;
 use crate::uri::{ObjectType, Uri};
 use crate::{Error, SelectionError};
@@ -172,7 +173,7 @@ impl Identities {
         // An empty answer often has its reason among the problems.
         let wanted = match self.problems.as_slice() {
             problems @ [_, ..] if self.identities.is_empty() => {
-                let problems: Vec<_> = problems.iter().map(Error::to_string).collect();
+                let problems = first_few(problems, Error::to_string);
                 format!("an identity (on the way: {})", problems.join("; "))
             }
             _ => "an identity".to_owned(),
@@ -181,7 +182,8 @@ impl Identities {
             let mut text = identity.uri().to_string();
             if let Some(certificate) = identity.certificate() {
                 // Writing to a string does not fail.
-                let _ = write!(text, " ({})", certificate.subject());
+                let subject = certificate.subject();
+                let _ = write!(text, " ({})", beginning(&subject));
             }
             text
         })
@@ -208,6 +210,12 @@ impl<'a> IntoIterator for &'a Identities {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// As much of a name as tells one from another.
+fn beginning(name: &str) -> &str {
+    let end = name.char_indices().nth(200);
+    end.and_then(|(end, _)| name.get(..end)).unwrap_or(name)
 }
 
 fn contains(text: &str, part: &str) -> bool {

@@ -30,7 +30,7 @@ use attributes::AttributeBuffers;
 /// Slots that are asked for at once.
 const FEW_SLOTS: usize = 32;
 /// More slots or mechanisms than any module has.
-const MAX_LIST: usize = 1 << 14;
+const MAX_LIST: usize = 1 << 12;
 
 /// Why a library gives no function list.
 #[derive(Debug)]

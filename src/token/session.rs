@@ -10,6 +10,12 @@ use crate::Error;
 use crate::module::raw::Functions;
 use crate::module::{Alive, ReturnCode};
 
+/// What is read of a token at once, in bytes: ten thousand keys with their certificates.
+const ALLOWANCE: usize = 32 << 20;
+
+/// What an object costs beside its values, in bytes, if only to say that it cannot be read.
+const OBJECT: usize = 1 << 8;
+
 /// A session on loan. Dropping it gives it back.
 pub(crate) struct Pooled<'a> {
     slot: &'a Slot,
@@ -18,6 +24,8 @@ pub(crate) struct Pooled<'a> {
     epoch: u64,
     is_used: bool,
     health: Cell<Health>,
+    /// How many bytes may still be read with it.
+    allowance: Cell<usize>,
     /// Always there until the drop.
     loan: Option<Loan>,
     /// While it is on loan the module is not initialised anew, and its number no other's.
@@ -39,6 +47,7 @@ impl Slot {
             epoch: loan.epoch,
             is_used: loan.is_used,
             health: Cell::new(Health::Good),
+            allowance: Cell::new(ALLOWANCE),
             loan: Some(loan),
             _alive: alive,
         })
@@ -102,13 +111,25 @@ impl Pooled<'_> {
     }
 
     /// Several attributes of an object: [`Functions::attributes`].
+    ///
+    /// What is read while it is on loan is limited. A listing of all objects is made on one.
     pub(crate) fn attributes(
         &self,
         object: CK_OBJECT_HANDLE,
         wanted: &[(CK_ATTRIBUTE_TYPE, usize)],
     ) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.spend(OBJECT)?;
         let values = self.functions.attributes(self.handle, object, wanted);
-        self.call("C_GetAttributeValue", values)
+        let values = self.call("C_GetAttributeValue", values)?;
+        self.spend(values.iter().flatten().map(Vec::len).sum())?;
+        Ok(values)
+    }
+
+    fn spend(&self, bytes: usize) -> Result<(), Error> {
+        let left = self.allowance.get().checked_sub(bytes);
+        self.allowance
+            .set(left.ok_or_else(|| self.slot.too_many_objects())?);
+        Ok(())
     }
 
     /// The objects that fit a template: [`Functions::find`].

@@ -23,6 +23,9 @@ use crate::{module::text, reader::Asker};
 /// unlocks it at once does not ask twice. What this process does to the token counts at once.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// Of how many tokens that say the same of themselves is looked whether one has moved: each is asked.
+const TWINS: usize = 16;
+
 /// What all users of a token in this process share: its sessions and its login, which PKCS#11 has
 /// once for a process and token.
 pub(crate) struct Slot {
@@ -64,7 +67,7 @@ impl Slot {
         let known = known.filter_map(|slot| slot.downcast::<Self>().ok());
         let mut same: Vec<_> = known.filter(|slot| slot.info.is_same_token(info)).collect();
         same.sort_by_key(|slot| slot.id() != id);
-        let slot = same.into_iter().find(|slot| {
+        let slot = same.into_iter().take(TWINS).find(|slot| {
             // Two tokens may say the same of themselves: is it still where it was?
             slot.id() == id || !slot.is_at_its_place()
         });
@@ -351,6 +354,12 @@ impl Slot {
                 function,
                 code,
             },
+        }
+    }
+
+    pub(crate) fn too_many_objects(&self) -> Error {
+        Error::TooManyObjects {
+            token: self.name.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use cryptoki_sys::*;
 
+use crate::find;
 use crate::forward::real;
 use crate::objects::{self, Filter};
 use crate::options::Options;
@@ -47,6 +48,7 @@ pub(crate) unsafe fn value(
     template: *mut CK_ATTRIBUTE,
     count: CK_ULONG,
 ) -> CK_RV {
+    let object = find::object(object);
     let settings = SETTINGS.lock().clone();
     if let Some(code) = settings.one_at_a_time.filter(|_| count > 1) {
         return code;

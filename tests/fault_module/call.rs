@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use cryptoki_sys::{CK_BBOOL, CK_NOTIFY, CK_RV, CK_ULONG, CKR_GENERAL_ERROR};
 
 use crate::functions::{ALL, Function};
+use crate::mutations::{self, Mutation};
 use crate::shared::Shared;
 use crate::{control, rules, sessions};
 
@@ -25,6 +26,7 @@ pub(crate) enum Watcher {
     Rules = 1,
     Log = 2,
     LostSessions = 4,
+    Mutations = 8,
 }
 
 pub(crate) fn watch(watcher: Watcher, on: bool) {
@@ -35,12 +37,18 @@ pub(crate) fn watch(watcher: Watcher, on: bool) {
     }
 }
 
-pub(crate) fn enter(function: Function, args: &[CK_ULONG], body: impl FnOnce() -> CK_RV) -> CK_RV {
+/// Makes a call: by `body`, or by `mutated` where it is to be answered wrongly.
+pub(crate) fn enter(
+    function: Function,
+    args: &[CK_ULONG],
+    body: impl FnOnce() -> CK_RV,
+    mutated: impl FnOnce(Mutation) -> CK_RV,
+) -> CK_RV {
     COUNTS[function as usize].0.fetch_add(1, Relaxed);
     // A panic must not cross into C; std's hook has printed it by then.
     catch_unwind(AssertUnwindSafe(|| match WATCHERS.load(Relaxed) {
         0 => body(),
-        watchers => watched(watchers, function, args, body),
+        watchers => watched(watchers, function, args, body, mutated),
     }))
     .unwrap_or(CKR_GENERAL_ERROR)
 }
@@ -51,7 +59,10 @@ fn watched(
     function: Function,
     args: &[CK_ULONG],
     body: impl FnOnce() -> CK_RV,
+    mutated: impl FnOnce(Mutation) -> CK_RV,
 ) -> CK_RV {
+    let mutates = watchers & Watcher::Mutations as u8 != 0;
+    let _turn = mutates.then(mutations::turn);
     if watchers & Watcher::Log as u8 != 0 {
         LOG.lock().push(function);
     }
@@ -60,7 +71,11 @@ fn watched(
     let result = match verdict.instead.or_else(|| sessions::lost(function, args)) {
         Some(code) => code,
         None => {
-            let result = body();
+            let mutation = Some(function).filter(|_| mutates).and_then(mutations::due);
+            let result = match mutation {
+                Some(mutation) => mutated(mutation),
+                None => body(),
+            };
             verdict.after.unwrap_or(result)
         }
     };

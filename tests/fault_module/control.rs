@@ -37,9 +37,9 @@
 //! broken-slot id=ID [slot-info=CODE] [token-info=CODE] [last]
 //!     one more slot, first in the list or last; C_GetSlotInfo answers slot-info (CKR_OK),
 //!     all else token-info (CKR_DEVICE_ERROR)
-//! slot-list [count=N] [filled=N] [grow=TIMES]
+//! slot-list [count=N] [filled=N] [grow=TIMES] [repeat=N]
 //!     false counts when asked for the size and after filling; a new slot after each of the
-//!     next TIMES calls
+//!     next TIMES calls; the slots over again, with new ids, until there are N
 //! remove slot=ID [code=CODE] [reader]
 //!     the token is pulled out, the reader with it: the login is gone, sessions answer CODE
 //!     (CKR_DEVICE_REMOVED) and, after `insert` and C_GetSlotList, CKR_SESSION_HANDLE_INVALID
@@ -58,20 +58,29 @@
 //!     refused (others in the same call are answered); another value; a length alone
 //! ec-point bare|wrapped [OBJECTS]     CKA_EC_POINT so, for private keys too
 //! attributes-singly [code=CODE]       more than one attribute a call: CODE (CKR_FUNCTION_FAILED)
-//! find [hide OBJECTS] [reverse] [endless] [chunk=N] [count=N]
-//!     leaves out; turns round; begins anew for ever; gives at most N a call; claims N found
+//! find [hide OBJECTS] [sort] [reverse] [endless | repeat=N] [chunk=N] [count=N]
+//!     leaves out; in the order of their ids; turns round; begins anew for ever, or with new
+//!     handles until N are given; gives at most N a call; claims N found
 //! sign null|flip|forward [length=N] [size=N]
 //!     null: C_SignInit and C_Sign do nothing but answer 64 bytes, at once; flip: one bit is
 //!     wrong; length, size: claimed with the signature, and when asked for its size
 //! mechanism add|drop CODE | CODE [slot=ID] [min=N] [max=N] [set-flags=N] [clear-flags=N]
 //! mechanism-list [count=N] [filled=N]
+//!
+//! mutate seed=N [one-in=N] [functions=NAMES] | mutate off
+//!     of these functions (all), one call in N (8) is answered wrongly, as the seed says: another
+//!     code, or another count, length, handle, value or field, never beyond the room that there
+//!     was. Calls take turns meanwhile. `find sort` beside it makes a seed give the same twice.
+//! mutations [log | kinds]
+//!     how many were made: function, kind, count; log: the first of them in order; kinds: all
+//!     functions and kinds that there are
 //! ```
 
 use crate::functions::Function;
 use crate::options::Options;
 use crate::{
-    attributes, call, events, find, forward, mechanisms, pin, rules, sessions, signing, slots,
-    token,
+    attributes, call, events, find, forward, mechanisms, mutations, pin, rules, sessions, signing,
+    slots, token,
 };
 
 /// Obeys the lines in turn, up to the first that fails.
@@ -91,6 +100,7 @@ fn one(line: &str) -> Result<String, String> {
         "forward" => return forward::command(options),
         "count" => return count(options),
         "log" => return log(options),
+        "mutations" => return mutations::list(options),
         "slot-of" => {
             let label = options.needed_word("the label")?;
             options.done()?;
@@ -119,6 +129,7 @@ fn one(line: &str) -> Result<String, String> {
         "sign" => signing::command(options),
         "mechanism" => mechanisms::command(options),
         "mechanism-list" => mechanisms::change_list(options),
+        "mutate" => mutations::command(options),
 
         _ => {
             options.done()?;
@@ -164,6 +175,7 @@ fn reset() {
     find::reset();
     signing::reset();
     mechanisms::reset();
+    mutations::reset();
 }
 
 fn count(mut options: Options) -> Result<String, String> {

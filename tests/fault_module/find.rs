@@ -1,4 +1,4 @@
-//! C_FindObjects: searches that hide, reorder, never end or lie about their count.
+//! C_FindObjects: searches that hide, reorder, repeat, never end or lie about their count.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,10 @@ static SEARCHES: Shared<BTreeMap<CK_SESSION_HANDLE, Search>> = Shared::new(BTree
 #[derive(Clone, Default)]
 struct Manners {
     hidden: Vec<Filter>,
+    sort: bool,
     reverse: bool,
     endless: bool,
+    repeat: Option<CK_ULONG>,
     chunk: Option<CK_ULONG>,
     count: Option<CK_ULONG>,
 }
@@ -24,6 +26,10 @@ struct Manners {
 struct Search {
     all: Vec<CK_OBJECT_HANDLE>,
     next: usize,
+    /// Of all, how many are given out; those that there are begin anew where they are fewer.
+    most: usize,
+    /// With another handle then.
+    renames: bool,
 }
 
 pub(crate) unsafe fn init(
@@ -57,7 +63,7 @@ pub(crate) unsafe fn next(
     }
     let capacity = manners.chunk.map_or(capacity, |chunk| chunk.min(capacity)) as usize;
     let some = match SEARCHES.lock().get_mut(&session) {
-        Some(search) => search.take(capacity, manners.endless),
+        Some(search) => search.take(capacity),
         None => return CKR_OPERATION_NOT_INITIALIZED,
     };
     // SAFETY: both are not NULL, and `list` is good for `capacity` handles, as promised by
@@ -79,24 +85,36 @@ impl Search {
                 .iter()
                 .any(|hidden| hidden.fits(session, *object))
         });
+        if manners.sort {
+            all.sort_by_cached_key(|object| objects::attribute(session, *object, CKA_ID));
+        }
         if manners.reverse {
             all.reverse();
         }
-        Ok(Self { all, next: 0 })
+        let most = match manners.endless {
+            true => usize::MAX,
+            false => manners.repeat.map_or(all.len(), |most| most as usize),
+        };
+        let renames = manners.repeat.is_some();
+        Ok(Self {
+            all,
+            next: 0,
+            most,
+            renames,
+        })
     }
 
-    fn take(&mut self, most: usize, endless: bool) -> Vec<CK_OBJECT_HANDLE> {
-        if endless && self.next >= self.all.len() {
-            self.next = 0;
-        }
-        let some: Vec<_> = self
-            .all
-            .iter()
-            .skip(self.next)
-            .take(most)
-            .copied()
-            .collect();
-        self.next += some.len();
+    fn take(&mut self, room: usize) -> Vec<CK_OBJECT_HANDLE> {
+        let end = match self.all.len() {
+            0 => self.next,
+            _ => self.next + room.min(self.most - self.next),
+        };
+        let object = |at: usize| {
+            let round = if self.renames { at / self.all.len() } else { 0 };
+            self.all[at % self.all.len()] | (round as CK_OBJECT_HANDLE) << NAME
+        };
+        let some = (self.next..end).map(object).collect();
+        self.next = end;
         some
     }
 }
@@ -106,10 +124,31 @@ pub(crate) unsafe fn done(session: CK_SESSION_HANDLE) -> CK_RV {
     real!(C_FindObjectsFinal(session))
 }
 
+/// In which bits of a handle the further names of an object differ.
+const NAME: u32 = CK_OBJECT_HANDLE::BITS / 2;
+
+/// The object behind one of its names.
+pub(crate) fn object(handle: CK_OBJECT_HANDLE) -> CK_OBJECT_HANDLE {
+    match MANNERS.lock().as_ref() {
+        Some(Manners {
+            repeat: Some(_), ..
+        }) => handle & (CK_OBJECT_HANDLE::MAX >> NAME),
+        _ => handle,
+    }
+}
+
+/// The session's search begins anew for ever.
+pub(crate) fn never_end(session: CK_SESSION_HANDLE) {
+    if let Some(search) = SEARCHES.lock().get_mut(&session) {
+        search.most = usize::MAX;
+    }
+}
+
 /// The command `find …`, which adds to what was said before.
 pub(crate) fn command(mut options: Options) -> Result<(), String> {
-    let (hide, reverse) = (options.flag("hide"), options.flag("reverse"));
-    let endless = options.flag("endless");
+    let (hide, sort) = (options.flag("hide"), options.flag("sort"));
+    let (reverse, endless) = (options.flag("reverse"), options.flag("endless"));
+    let repeat = options.number("repeat")?;
     let (chunk, count) = (options.number("chunk")?, options.number("count")?);
     let hidden = if hide {
         Some(Filter::read(&mut options)?)
@@ -120,8 +159,10 @@ pub(crate) fn command(mut options: Options) -> Result<(), String> {
     let mut manners = MANNERS.lock();
     let manners = manners.get_or_insert_default();
     manners.hidden.extend(hidden);
+    manners.sort |= sort;
     manners.reverse |= reverse;
     manners.endless |= endless;
+    manners.repeat = repeat.or(manners.repeat);
     manners.chunk = chunk.or(manners.chunk);
     manners.count = count.or(manners.count);
     Ok(())

@@ -1,7 +1,9 @@
 //! The table of all functions of PKCS#11 2.40, made into the function list.
 //!
 //! `=> hook` names the function that stands between the caller and the real module; without
-//! one the call is forwarded as it is. Names and counts are the same for both.
+//! one the call is forwarded as it is. `| spoiler` names the one that makes an answer wrong, where
+//! one is to be (`mutations`); without it only the return code can be. Names and counts are the
+//! same for all.
 
 use std::ffi::c_void;
 
@@ -9,6 +11,7 @@ use cryptoki_sys::*;
 
 use crate::call::{Word, enter};
 use crate::forward::real;
+use crate::mutations::{lists, structures, values};
 use crate::{attributes, events, find, forward, mechanisms, pin, sessions, signing, slots, token};
 
 type Session = CK_SESSION_HANDLE;
@@ -20,8 +23,8 @@ type Mechanism = *mut CK_MECHANISM;
 type Template = *mut CK_ATTRIBUTE;
 
 macro_rules! functions {
-    ($( $name:ident ( $($arg:ident : $type:ty),* ) $(=> $hook:path)?; )*) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    ($( $name:ident ( $($arg:ident : $type:ty),* ) $(=> $hook:path)? $(| $spoiler:path)?; )*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[allow(non_camel_case_types, clippy::enum_variant_names)] // the standard's names
         pub(crate) enum Function { $($name),* }
 
@@ -34,6 +37,11 @@ macro_rules! functions {
                     Function::$name,
                     &[$(Word::word($arg)),*],
                     || hook_or_forward!($name ($($arg),*) $($hook)?),
+                    |mutation| spoiled!(
+                        mutation,
+                        || hook_or_forward!($name ($($arg),*) $($hook)?),
+                        ($($arg),*) $($spoiler)?
+                    ),
                 )
             }
         )*
@@ -42,6 +50,13 @@ macro_rules! functions {
             version: CK_VERSION { major: 2, minor: 40 },
             $($name: Some($name)),*
         };
+
+        /// As a module does that does not have a function.
+        pub(crate) fn leave_out(list: &mut CK_FUNCTION_LIST, function: Function) {
+            match function {
+                $(Function::$name => list.$name = None),*
+            }
+        }
     };
 }
 
@@ -55,25 +70,39 @@ macro_rules! hook_or_forward {
     };
 }
 
+macro_rules! spoiled {
+    ($mutation:ident, $answer:expr, $args:tt) => {
+        $mutation.code($answer)
+    };
+    ($mutation:ident, $answer:expr, ($($arg:ident),*) $spoiler:path) => {{
+        let (mut mutation, answer) = ($mutation, $answer);
+        match mutation.is_of_code() {
+            true => mutation.code(answer),
+            // SAFETY: as above.
+            false => unsafe { $spoiler(mutation, answer, $($arg),*) },
+        }
+    }};
+}
+
 functions! {
     C_Initialize(args: *mut c_void) => forward::initialize;
     C_Finalize(reserved: *mut c_void) => forward::finalize;
-    C_GetInfo(info: *mut CK_INFO);
-    C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) => function_list;
+    C_GetInfo(info: *mut CK_INFO) | structures::info;
+    C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) => function_list | structures::function_list;
 
-    C_GetSlotList(present: CK_BBOOL, list: *mut Slot, count: Length) => slots::list;
-    C_GetSlotInfo(slot: Slot, info: *mut CK_SLOT_INFO) => slots::info;
-    C_GetTokenInfo(slot: Slot, info: *mut CK_TOKEN_INFO) => token::info;
-    C_GetMechanismList(slot: Slot, list: *mut CK_MECHANISM_TYPE, count: Length) => mechanisms::list;
-    C_GetMechanismInfo(slot: Slot, mechanism: CK_MECHANISM_TYPE, info: *mut CK_MECHANISM_INFO) => mechanisms::info;
+    C_GetSlotList(present: CK_BBOOL, list: *mut Slot, count: Length) => slots::list | lists::slots;
+    C_GetSlotInfo(slot: Slot, info: *mut CK_SLOT_INFO) => slots::info | structures::slot_info;
+    C_GetTokenInfo(slot: Slot, info: *mut CK_TOKEN_INFO) => token::info | structures::token_info;
+    C_GetMechanismList(slot: Slot, list: *mut CK_MECHANISM_TYPE, count: Length) => mechanisms::list | lists::mechanisms;
+    C_GetMechanismInfo(slot: Slot, mechanism: CK_MECHANISM_TYPE, info: *mut CK_MECHANISM_INFO) => mechanisms::info | structures::mechanism_info;
     C_InitToken(slot: Slot, pin: Bytes, length: CK_ULONG, label: Bytes) => token::init;
     C_InitPIN(session: Session, pin: Bytes, length: CK_ULONG) => pin::init;
     C_SetPIN(session: Session, old: Bytes, old_length: CK_ULONG, new: Bytes, new_length: CK_ULONG) => pin::set;
 
-    C_OpenSession(slot: Slot, flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session: *mut Session) => sessions::open;
+    C_OpenSession(slot: Slot, flags: CK_FLAGS, application: *mut c_void, notify: CK_NOTIFY, session: *mut Session) => sessions::open | lists::session;
     C_CloseSession(session: Session) => sessions::close;
     C_CloseAllSessions(slot: Slot) => sessions::close_all;
-    C_GetSessionInfo(session: Session, info: *mut CK_SESSION_INFO) => sessions::info;
+    C_GetSessionInfo(session: Session, info: *mut CK_SESSION_INFO) => sessions::info | structures::session_info;
     C_GetOperationState(session: Session, state: Bytes, length: Length);
     C_SetOperationState(session: Session, state: Bytes, length: CK_ULONG, encrypt: Object, sign: Object);
     C_Login(session: Session, user: CK_USER_TYPE, pin: Bytes, length: CK_ULONG) => pin::login;
@@ -83,10 +112,10 @@ functions! {
     C_CopyObject(session: Session, object: Object, template: Template, count: CK_ULONG, copy: *mut Object);
     C_DestroyObject(session: Session, object: Object);
     C_GetObjectSize(session: Session, object: Object, size: Length);
-    C_GetAttributeValue(session: Session, object: Object, template: Template, count: CK_ULONG) => attributes::value;
+    C_GetAttributeValue(session: Session, object: Object, template: Template, count: CK_ULONG) => attributes::value | values::attributes;
     C_SetAttributeValue(session: Session, object: Object, template: Template, count: CK_ULONG);
     C_FindObjectsInit(session: Session, template: Template, count: CK_ULONG) => find::init;
-    C_FindObjects(session: Session, list: *mut Object, capacity: CK_ULONG, count: Length) => find::next;
+    C_FindObjects(session: Session, list: *mut Object, capacity: CK_ULONG, count: Length) => find::next | lists::objects;
     C_FindObjectsFinal(session: Session) => find::done;
 
     C_EncryptInit(session: Session, mechanism: Mechanism, key: Object);
@@ -105,7 +134,7 @@ functions! {
     C_DigestFinal(session: Session, digest: Bytes, digest_length: Length);
 
     C_SignInit(session: Session, mechanism: Mechanism, key: Object) => signing::init;
-    C_Sign(session: Session, data: Bytes, length: CK_ULONG, signature: Bytes, signature_length: Length) => signing::sign;
+    C_Sign(session: Session, data: Bytes, length: CK_ULONG, signature: Bytes, signature_length: Length) => signing::sign | values::signature;
     C_SignUpdate(session: Session, part: Bytes, length: CK_ULONG);
     C_SignFinal(session: Session, signature: Bytes, signature_length: Length) => signing::last;
     C_SignRecoverInit(session: Session, mechanism: Mechanism, key: Object);

@@ -6,8 +6,9 @@
 //! KEYFOB_FAULT_FORWARD, else by KEYFOB_MODULE.
 //!
 //! A call's way: `functions` (the table) → `call` (count, log, rules) → the hook of its
-//! concern, if it has one (`slots`, `pin`, …) → `forward` (the real module). No lock is held
-//! while the real module works. Hooks are `unsafe fn`s: their arguments are what the caller
+//! concern, if it has one (`slots`, `pin`, …) → `forward` (the real module), and on its way back,
+//! where that was asked for, `mutations`. No lock is held while the real module works, but for
+//! the one by which mutated calls take turns. Hooks are `unsafe fn`s: their arguments are what the caller
 //! of PKCS#11 promises, pointers that are NULL or good for what the standard says.
 
 mod attributes;
@@ -20,6 +21,7 @@ mod forward;
 mod functions;
 mod lists;
 mod mechanisms;
+mod mutations;
 mod objects;
 mod options;
 mod pin;

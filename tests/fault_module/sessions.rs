@@ -83,6 +83,11 @@ pub(crate) fn slot_of(session: CK_SESSION_HANDLE) -> Option<CK_SLOT_ID> {
     SESSIONS.lock().open.get(&session).copied()
 }
 
+/// The one that has been open for longest.
+pub(crate) fn oldest() -> Option<CK_SESSION_HANDLE> {
+    SESSIONS.lock().open.keys().next().copied()
+}
+
 /// How many are open, as the test sees it.
 pub(crate) fn count() -> usize {
     SESSIONS.lock().open.len()

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cryptoki_sys::*;
 
+use crate::find;
 use crate::forward::real;
 use crate::options::Options;
 use crate::shared::Shared;
@@ -39,7 +40,7 @@ pub(crate) unsafe fn init(
     if NULL.load(Relaxed) {
         return CKR_OK;
     }
-    real!(C_SignInit(session, mechanism, key))
+    real!(C_SignInit(session, mechanism, find::object(key)))
 }
 
 pub(crate) unsafe fn sign(

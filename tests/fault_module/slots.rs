@@ -18,7 +18,12 @@ struct Slots {
     info: Vec<Changes<CK_SLOT_INFO>>,
     claim: Claim,
     grow: CK_ULONG,
+    /// How many are given out; those that there are begin anew, with other ids.
+    repeat: Option<CK_ULONG>,
 }
+
+/// In which bits of its id the further names of a slot differ.
+const NAME: u32 = CK_SLOT_ID::BITS / 2;
 
 /// A slot that the real module does not have.
 struct Broken {
@@ -46,6 +51,7 @@ impl Slots {
         info: Vec::new(),
         claim: Claim::NONE,
         grow: 0,
+        repeat: None,
     };
 
     fn broken(&self, id: CK_SLOT_ID) -> Option<&Broken> {
@@ -57,6 +63,7 @@ impl Slots {
     }
 
     fn unrenamed(&self, id: CK_SLOT_ID) -> CK_SLOT_ID {
+        let id = self.first_name(id);
         let renamed = self.renamed.iter().find(|renamed| renamed.visible == id);
         renamed.map_or(id, |renamed| renamed.slot)
     }
@@ -66,8 +73,25 @@ impl Slots {
         renamed.map_or(slot, |renamed| renamed.visible)
     }
 
+    fn first_name(&self, id: CK_SLOT_ID) -> CK_SLOT_ID {
+        match self.repeat {
+            Some(_) => id & (CK_SLOT_ID::MAX >> NAME),
+            None => id,
+        }
+    }
+
+    fn repeated(&self, list: Vec<CK_SLOT_ID>) -> Vec<CK_SLOT_ID> {
+        let Some(most) = self.repeat.filter(|_| !list.is_empty()) else {
+            return list;
+        };
+        let round = |at| (at / list.len()) as CK_SLOT_ID;
+        let slots = (0..most as usize).map(|at| list[at % list.len()] | round(at) << NAME);
+        slots.collect()
+    }
+
     /// The real module's name for a slot, whether its token is there or not.
     fn known(&self, id: CK_SLOT_ID) -> Result<CK_SLOT_ID, CK_RV> {
+        let id = self.first_name(id);
         let slot = self.unrenamed(id);
         let gone = self
             .removed(slot)
@@ -139,6 +163,7 @@ pub(crate) unsafe fn list(present: CK_BBOOL, out: *mut CK_SLOT_ID, count: *mut C
             last: true,
         });
     }
+    let list = slots.repeated(list);
     // SAFETY: as promised by the caller of PKCS#11.
     unsafe { lists::answer(&list, slots.claim, out, count) }
 }
@@ -217,13 +242,12 @@ pub(crate) fn add_broken(mut options: Options) -> Result<(), String> {
 }
 
 pub(crate) fn change_list(mut options: Options) -> Result<(), String> {
-    let (claim, grow) = (
-        Claim::read(&mut options)?,
-        options.number("grow")?.unwrap_or(0),
-    );
+    let claim = Claim::read(&mut options)?;
+    let (grow, repeat) = (options.number("grow")?, options.number("repeat")?);
     options.done()?;
     let mut slots = SLOTS.lock();
-    (slots.claim, slots.grow) = (claim, grow);
+    (slots.claim, slots.grow) = (claim, grow.unwrap_or(0));
+    slots.repeat = repeat;
     Ok(())
 }
 

@@ -134,16 +134,18 @@ impl Bare {
 
     /// Starts a search for private keys.
     pub fn find_init(&self, session: CK_SESSION_HANDLE) {
+        assert_eq!(self.find_class(session), CKR_OK);
+    }
+
+    /// Starts one, or does not.
+    pub fn find_class(&self, session: CK_SESSION_HANDLE) -> CK_RV {
         let mut class = CKO_PRIVATE_KEY;
         let mut template = CK_ATTRIBUTE {
             type_: CKA_CLASS,
             pValue: (&raw mut class).cast(),
             ulValueLen: size_of_val(&class) as CK_ULONG,
         };
-        assert_eq!(
-            p11!(self.C_FindObjectsInit(session, &mut template, 1)),
-            CKR_OK
-        );
+        p11!(self.C_FindObjectsInit(session, &mut template, 1))
     }
 
     /// The result, and the count that the module claims.

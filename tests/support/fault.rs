@@ -6,6 +6,8 @@
 
 #![allow(dead_code, unused_imports, reason = "no test binary needs all of it")]
 
+#[path = "fault/mutations.rs"]
+mod mutations;
 #[path = "fault/rule.rs"]
 mod rule;
 #[path = "fault/tokens.rs"]
@@ -19,6 +21,7 @@ use std::{env, fmt::Write, fs};
 
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_RV, CK_SLOT_ID, CK_ULONG};
 use libloading::Library;
+pub use mutations::Mutation;
 pub use tokens::PinCounter;
 
 type Command = unsafe extern "C" fn(*const u8, usize, *mut u8, usize) -> isize;

@@ -54,13 +54,11 @@ impl AttributeBuffers {
     }
 
     /// The lengths that the values are said to have, in bytes; `None` for those that are not shown.
-    pub(super) fn lengths(
-        &self,
-    ) -> impl Iterator<Item = (CK_ATTRIBUTE_TYPE, Option<usize>)> + use<'_> {
+    pub(super) fn lengths(&self) -> impl Iterator<Item = Option<usize>> + use<'_> {
         self.template.iter().map(|answer| {
             let length = answer.ulValueLen;
             let is_shown = length != CK_UNAVAILABLE_INFORMATION;
-            (answer.type_, is_shown.then_some(length as usize))
+            is_shown.then_some(length as usize)
         })
     }
 

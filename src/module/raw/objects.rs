@@ -9,11 +9,14 @@ use super::attributes::{
 use crate::module::ReturnCode;
 
 /// No token holds as many objects; a module that says so is broken.
-const MAX_OBJECTS: usize = 100_000;
+const MAX_OBJECTS: usize = 1 << 16;
 /// How many handles one `C_FindObjects` is asked for.
 const FIND_BATCH: usize = 256;
-/// The largest attribute value read from a token, in bytes.
-const MAX_ATTRIBUTE: usize = 1 << 20;
+/// The largest certificate read from a token, in bytes.
+const MAX_CERTIFICATE: usize = 1 << 20;
+/// The largest value of any other attribute, in bytes. The longest of them are RSA's numbers, of
+/// half of it.
+const MAX_ATTRIBUTE: usize = 1 << 12;
 
 impl Functions {
     /// The objects whose attributes are those of `template`.
@@ -131,13 +134,14 @@ impl Functions {
             .filter(|index| values.get(*index).is_some_and(Option::is_none))
             .collect();
         let unread = absent.iter().filter_map(|index| wanted.get(*index));
-        let mut lengths = AttributeBuffers::for_lengths(unread.map(|(attribute, _)| *attribute));
+        let unread: Vec<_> = unread.map(|(attribute, _)| *attribute).collect();
+        let mut lengths = AttributeBuffers::for_lengths(unread.iter().copied());
         accept_partial(self.get_attributes(session, object, &mut lengths))?;
         let known: Vec<(usize, (CK_ATTRIBUTE_TYPE, usize))> = absent
             .into_iter()
-            .zip(lengths.lengths())
+            .zip(unread.into_iter().zip(lengths.lengths()))
             .filter_map(|(index, (attribute, length))| Some((index, (attribute, length?))))
-            .filter(|(_, (_, length))| *length <= MAX_ATTRIBUTE)
+            .filter(|(_, (attribute, length))| *length <= longest(*attribute))
             .collect();
         if known.is_empty() {
             return Ok(());
@@ -150,5 +154,13 @@ impl Functions {
             }
         }
         Ok(())
+    }
+}
+
+/// What is longer makes no sense, and is taken for a value that is not there.
+fn longest(attribute: CK_ATTRIBUTE_TYPE) -> usize {
+    match attribute {
+        CKA_VALUE => MAX_CERTIFICATE,
+        _ => MAX_ATTRIBUTE,
     }
 }
