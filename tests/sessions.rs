@@ -4,6 +4,8 @@
 mod fault;
 #[path = "support/softhsm.rs"]
 mod softhsm;
+#[path = "support/watchdog.rs"]
+mod watchdog;
 
 use std::sync::Mutex;
 use std::thread;
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 use fault::Fault;
-use keyfob::{Error, Identity, Scheme, Search, Token};
+use keyfob::{Error, Identity, Pin, PinError, PinRequest, Scheme, Search, Token, TriesLeft};
 use softhsm::{Kind, PIN, SoftHsm};
+use watchdog::Watchdog;
 
 const SCHEME: Scheme = Scheme::EcdsaP256Sha256;
 
@@ -64,6 +67,47 @@ fn a_token_that_is_full_is_shared() {
     sign_on(8, 25, &me);
     assert!(fault.sessions() <= 1);
     assert!(fault.count("C_OpenSession") < 20);
+}
+
+/// The token allows one session, and is asked about its PIN while that is on loan. It fails to answer, and
+/// is looked for.
+#[test]
+fn nobody_waits_for_the_session_that_he_holds() {
+    let (_bench, fault) = bench();
+    fault.tokens().number("max-sessions", 1);
+    let watchdog = Watchdog::start();
+    let token = token();
+    token.set_patience(Duration::from_secs(3600));
+    watchdog.at("the PIN is refused, and nobody knows how many tries are left");
+    fault.fail("C_Login").nth(1).with_then(
+        CKR_PIN_INCORRECT,
+        &format!("rule C_GetTokenInfo nth=1 return={CKR_DEVICE_ERROR}"),
+    );
+    let refused = token.unlock(&PIN.into()).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::Pin {
+                reason: PinError::Incorrect {
+                    tries: TriesLeft::Unknown
+                },
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+
+    watchdog.at("a person has taken long to type");
+    fault.clear_rules();
+    let types_slowly = |_: &PinRequest| {
+        thread::sleep(Duration::from_millis(1100));
+        fault.fail("C_GetTokenInfo").nth(1).with(CKR_DEVICE_ERROR);
+        Ok(Pin::from(PIN))
+    };
+    let fob = token.unlock_by(&types_slowly).unwrap();
+    let me = fob.identities().unwrap().only().unwrap();
+    me.sign(SCHEME, b"message").unwrap();
+    assert_eq!(fault.count("C_Login"), 2);
 }
 
 #[test]

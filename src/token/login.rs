@@ -179,6 +179,8 @@ impl Token {
         let answer = ask(request.clone()).map_err(|reason| slot.pin_error(reason))?;
         let pin = answer.pin();
         slot.see_card(functions)?;
+        // A token that was lost while the person typed is found before a session is held.
+        slot.recent_token_info()?;
         let session = slot.live_session(functions)?;
         slot.present(&session, UserType::User, pin, &request)?;
         drop(session);

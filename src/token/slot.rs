@@ -11,7 +11,7 @@ use cryptoki_sys::*;
 use super::login::LoginState;
 use super::pool::Pool;
 use super::recovery::is_of_the_session;
-use super::{Place, TokenInfo};
+use super::{Place, Pooled, TokenInfo};
 use crate::Error;
 use crate::module::raw::Functions;
 use crate::module::{Module, ReturnCode};
@@ -155,16 +155,27 @@ impl Slot {
         Ok(self.module.loaded()?.functions())
     }
 
-    /// What the token says of itself now.
+    /// What the token says of itself now. Nobody who holds a session may ask: to find a token that
+    /// was lost takes one, and there may be no other.
     pub(crate) fn token_info(&self) -> Result<TokenInfo, Error> {
         let info = self.ask("C_GetTokenInfo", |functions, slot| {
-            let info = TokenInfo::from(&functions.token_info(slot)?);
-            match info.is_same_token(&self.info) {
-                true => Ok(info),
-                false => Err(ReturnCode::TOKEN_NOT_PRESENT),
-            }
+            self.own_info(functions, slot)
         })?;
         Ok(self.has_said(info))
+    }
+
+    /// The same for who holds a session: what is lost is not looked for.
+    pub(super) fn token_info_beside(&self, session: &Pooled<'_>) -> Result<TokenInfo, Error> {
+        let info = self.own_info(session.functions(), self.id());
+        Ok(self.has_said(self.call("C_GetTokenInfo", info)?))
+    }
+
+    fn own_info(&self, functions: &Functions, slot: CK_SLOT_ID) -> Result<TokenInfo, ReturnCode> {
+        let info = TokenInfo::from(&functions.token_info(slot)?);
+        match info.is_same_token(&self.info) {
+            true => Ok(info),
+            false => Err(ReturnCode::TOKEN_NOT_PRESENT),
+        }
     }
 
     /// Asks the module for something about this slot, and once more where the token has moved.
@@ -186,11 +197,13 @@ impl Slot {
 
     /// What the token said a moment ago, or else what it says now.
     pub(super) fn recent_token_info(&self) -> Result<TokenInfo, Error> {
+        self.said().map_or_else(|| self.token_info(), Ok)
+    }
+
+    /// What the token said a moment ago.
+    pub(super) fn said(&self) -> Option<TokenInfo> {
         let said = lock(&self.said).clone();
-        match said {
-            Some((when, info)) if when.elapsed() < RECENT => Ok(info),
-            _ => self.token_info(),
-        }
+        said.and_then(|(when, info)| (when.elapsed() < RECENT).then_some(info))
     }
 
     /// What the token said is no longer true: a login may have changed its flags.

@@ -49,13 +49,16 @@ impl Slot {
         request: &PinRequest,
     ) -> Result<(), Error> {
         // The person may have been asked for minutes, and another thread been refused meanwhile.
-        let info = self.recent_token_info()?;
+        let info = match self.said() {
+            Some(info) => info,
+            None => self.token_info_beside(session)?,
+        };
         let request = self.request(&info, request.purpose.clone());
         check(pin, &request).map_err(|reason| self.pin_error(reason))?;
         let functions = session.functions();
         let sent = functions.login(session.handle(), user, pin.typed());
         self.forget_said();
-        sent.map_err(|code| match self.refusal(code) {
+        sent.map_err(|code| match self.refusal(session, code) {
             Some(reason) => self.pin_error(reason),
             None => self.lost(session, code),
         })
@@ -89,10 +92,10 @@ impl Slot {
     }
 
     /// What is wrong with the PIN, where that is what the code means.
-    fn refusal(&self, code: ReturnCode) -> Option<PinError> {
+    fn refusal(&self, session: &Pooled<'_>, code: ReturnCode) -> Option<PinError> {
         Some(match code.code() as CK_RV {
             CKR_PIN_INCORRECT => PinError::Incorrect {
-                tries: self.tries_left(),
+                tries: self.tries_left(session),
             },
             CKR_PIN_LOCKED => PinError::Locked,
             // Lengths that it had told were checked before. OpenSC says CKR_DATA_INVALID.
@@ -106,9 +109,9 @@ impl Slot {
         })
     }
 
-    fn tries_left(&self) -> TriesLeft {
+    fn tries_left(&self, session: &Pooled<'_>) -> TriesLeft {
         // They are news to tell; a failure to read them must not hide the refusal.
-        self.token_info()
+        self.token_info_beside(session)
             .map_or(TriesLeft::Unknown, |info| info.tries_left())
     }
 }
