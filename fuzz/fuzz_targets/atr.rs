@@ -9,8 +9,16 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     assert_eq!(atr.as_bytes(), data);
-    let _ = (atr.convention(), atr.interface_bytes(), atr.protocols(), atr.checksum());
+    let _ = (
+        atr.convention(),
+        atr.interface_bytes(),
+        atr.protocols(),
+        atr.checksum(),
+    );
     assert!(atr.historical_bytes().len() < 16);
     let text = atr.to_string();
-    assert_eq!(text.parse::<Atr>().expect("it was read before").as_bytes(), data);
+    assert_eq!(
+        text.parse::<Atr>().expect("it was read before").as_bytes(),
+        data
+    );
 });

@@ -8,7 +8,13 @@ fuzz_target!(|data: &str| {
     let Ok(uri) = data.parse::<Uri>() else {
         return;
     };
-    let _ = (uri.id(), uri.object_type(), uri.slot_id(), uri.pin_value(), uri.module_path());
+    let _ = (
+        uri.id(),
+        uri.object_type(),
+        uri.slot_id(),
+        uri.pin_value(),
+        uri.module_path(),
+    );
     assert!(!format!("{uri:?}").is_empty());
     let written = uri.to_string();
     let again: Uri = written.parse().expect("it was written by us");
