@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[cfg(any(feature = "pcsc", test))]
 pub(crate) use models::Serves;
 pub(crate) use models::{DRIVERS, Driver};
-use models::{MULTIARCH, QUIRKS, Quirk};
+use models::{IN_TURNS, MULTIARCH, QUIRKS, Quirk};
 
 /// Whether this token's PIN flags (`CKF_USER_PIN_COUNT_LOW`, `…_FINAL_TRY`, `…_LOCKED`) may be
 /// missing although they are true, until a login has failed in this process. Their absence then
@@ -23,6 +23,12 @@ pub(crate) fn hides_pin_flags(model: &str, manufacturer: &str, module_file: &Pat
     QUIRKS
         .iter()
         .any(|quirk| quirk.pin_flags_after_failure && quirk.fits(model, manufacturer, module_file))
+}
+
+/// Whether a module is to be called by one thread at a time, whatever it says of its locks.
+pub(crate) fn wants_turns(module_file: &Path) -> bool {
+    let file = file_name(module_file);
+    file.is_some_and(|file| IN_TURNS.iter().any(|part| file.contains(part)))
 }
 
 impl Quirk {

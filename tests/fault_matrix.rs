@@ -17,7 +17,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::{fmt, fs};
+use std::{env, fmt, fs};
 
 use cryptoki::context::Pkcs11;
 use cryptoki::object::Attribute;
@@ -87,9 +87,16 @@ fn every_function_fails_in_every_way() {
     let watchdog = Watchdog::start();
     let mut table = Table::default();
     let mut failures = Vec::new();
+    // All cases, or each n-th: for a tool that slows them down.
+    let part = env::var("KEYFOB_MATRIX_PART").map_or(1, |n| n.parse().expect("a number"));
+    let mut all = 0;
     for manner in [Manner::Plain, Manner::Kept, Manner::Asking] {
         let functions = called(&fault, manner, &keys);
         for case in cases(manner, &functions) {
+            all += 1;
+            if all % part != 0 {
+                continue;
+            }
             watchdog.at(&case);
             match catch_unwind(AssertUnwindSafe(|| play(&fault, &case, &keys))) {
                 Ok(errors) => table.add(case.function, errors),
@@ -105,7 +112,7 @@ fn every_function_fails_in_every_way() {
         failures.len(),
         failures.join("\n")
     );
-    assert!(table.cases() > 1000, "{} cases", table.cases());
+    assert!(all > 1000, "{all} cases");
 }
 
 fn cases(manner: Manner, functions: &BTreeSet<String>) -> impl Iterator<Item = Case<'_>> {

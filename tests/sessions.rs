@@ -161,7 +161,23 @@ fn a_module_that_cannot_lock_is_called_in_turns() {
     fault.command("locking refuse");
     let token = token();
     assert_eq!(fault.init_args(), "flags=0x0 mutexes=false reserved=false");
-    let me = unlock(&token);
+    is_called_in_turns(&fault, &token);
+}
+
+/// Nor is one that hangs where threads share its connection and that ends, whatever it says.
+#[test]
+fn a_module_that_is_known_to_hang_is_called_in_turns() {
+    let (_bench, fault) = bench();
+    let client = fault.copy_as("client", "p11-kit-client.so");
+    let search = Search::new().module(client.file()).named_only();
+    let token = search.run().unwrap().select("sessions").unwrap();
+    assert_eq!(client.init_args(), "flags=0x2 mutexes=false reserved=false");
+    is_called_in_turns(&client, &token);
+}
+
+#[track_caller]
+fn is_called_in_turns(fault: &Fault, token: &Token) {
+    let me = unlock(token);
     me.sign(SCHEME, b"the mechanism is known").unwrap();
     fault.reset_counts();
     fault.fail("C_Sign").nth(1).hold();

@@ -4,7 +4,7 @@
 //! Two invariants hold for every call below:
 //!
 //! - **The function is alive.** The pointers were copied from the module's own function list, and
-//!   [`Functions`] keeps the library mapped for as long as it lives.
+//!   the library is never unmapped.
 //! - **Every pointer handed over is good for the length handed over with it**, and the memory
 //!   behind it is initialised and outlives the call; PKCS#11 keeps no pointer after it returns.
 //!   What comes back is read only within the length that was offered, whatever the module says.
@@ -20,12 +20,16 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::session::UserType;
 use cryptoki::types::RawAuthPin;
 use cryptoki_sys::*;
+use libloading::Library;
 use secrecy::ExposeSecret;
 
 use super::ReturnCode;
 use super::calls::Calls;
 use super::life::Life;
+use crate::catalog;
 use attributes::AttributeBuffers;
+
+type FunctionList = unsafe extern "C" fn(CK_FUNCTION_LIST_PTR_PTR) -> CK_RV;
 
 /// Slots that are asked for at once.
 const FEW_SLOTS: usize = 32;
@@ -54,8 +58,6 @@ pub(crate) struct Functions {
     list: CK_FUNCTION_LIST,
     calls: Calls,
     life: Life,
-    /// Never unmapped: a module's own threads and exit handlers may run to the end of the process.
-    _library: std::mem::ManuallyDrop<Pkcs11>,
 }
 
 macro_rules! call {
@@ -77,11 +79,13 @@ impl Functions {
         // SAFETY: loading runs the library's initialisers. The caller has chosen to trust this
         // file: that is what naming a PKCS#11 module means.
         let library =
-            unsafe { Pkcs11::new(path) }.map_err(|error| LoadFault::Loader(error.to_string()))?;
-        let library = std::mem::ManuallyDrop::new(library);
-        let Ok(function_list) = library.C_GetFunctionList.as_ref() else {
-            return Err(LoadFault::NoFunctionList);
-        };
+            unsafe { Library::new(path) }.map_err(|error| LoadFault::Loader(error.to_string()))?;
+        // SAFETY: the name is PKCS#11's own, and says which type the symbol has.
+        let function_list = unsafe { library.get::<FunctionList>(b"C_GetFunctionList\0") };
+        let function_list = function_list.map(|symbol| *symbol);
+        // Never unmapped: a module's own threads and exit handlers may run to the end of the process.
+        std::mem::forget(library);
+        let function_list = function_list.map_err(|_| LoadFault::NoFunctionList)?;
         let mut list: CK_FUNCTION_LIST_PTR = ptr::null_mut();
         // SAFETY: the symbol was found in the library, which is mapped; `list` outlives the call.
         let code = unsafe { function_list(&mut list) };
@@ -91,11 +95,14 @@ impl Functions {
         // SAFETY: not null, and by PKCS#11 it points to a function list that lives as long as the
         // library is mapped. The list may stand unaligned in a packed structure.
         let list = unsafe { ptr::read_unaligned(list) };
+        let calls = Calls::default();
+        if catalog::wants_turns(path) {
+            calls.take_turns();
+        }
         Ok(Self {
             list,
-            calls: Calls::default(),
+            calls,
             life: Life::default(),
-            _library: library,
         })
     }
 

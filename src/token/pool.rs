@@ -183,7 +183,7 @@ impl Pool {
                 return Err(sessions.busy());
             }
             state.waiting += 1;
-            state = wait(&self.changed, state, end - now);
+            state = wait(&self.changed, &self.state, state, end - now);
             state.waiting -= 1;
         }
     }

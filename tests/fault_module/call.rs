@@ -9,7 +9,7 @@ use cryptoki_sys::{CK_BBOOL, CK_NOTIFY, CK_RV, CK_ULONG, CKR_GENERAL_ERROR};
 use crate::functions::{ALL, Function};
 use crate::mutations::{self, Mutation};
 use crate::shared::Shared;
-use crate::{control, rules, sessions};
+use crate::{control, inside, rules, sessions};
 
 /// One cache line each, or threads would slow each other where they need not.
 #[repr(align(64))]
@@ -27,6 +27,7 @@ pub(crate) enum Watcher {
     Log = 2,
     LostSessions = 4,
     Mutations = 8,
+    Inside = 16,
 }
 
 pub(crate) fn watch(watcher: Watcher, on: bool) {
@@ -35,6 +36,10 @@ pub(crate) fn watch(watcher: Watcher, on: bool) {
     } else {
         WATCHERS.fetch_and(!(watcher as u8), Relaxed);
     }
+}
+
+pub(crate) fn is_watched(watcher: Watcher) -> bool {
+    WATCHERS.load(Relaxed) & watcher as u8 != 0
 }
 
 /// Makes a call: by `body`, or by `mutated` where it is to be answered wrongly.
@@ -66,6 +71,7 @@ fn watched(
     if watchers & Watcher::Log as u8 != 0 {
         LOG.lock().push(function);
     }
+    let _call = (watchers & Watcher::Inside as u8 != 0).then(|| inside::enter(function, args));
     let verdict = rules::consult(function, args);
     verdict.wait();
     let result = match verdict.instead.or_else(|| sessions::lost(function, args)) {

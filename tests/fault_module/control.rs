@@ -16,6 +16,9 @@
 //! log                       these names
 //! init-args                 what C_Initialize was given last: `never`, `null` or `flags=… mutexes=… reserved=…`
 //! sessions                  how many are open
+//! watch-inside              looks from now on who is in which session, and really closes lost sessions
+//! clashes                   calls since then that PKCS#11 does not allow beside others: in a
+//!                           session in use, in a module that cannot lock, beside C_Finalize
 //! pin-lengths               the PINs received: the function and their length or `null`
 //! slot-of LABEL             the slot of the real token with this label
 //!
@@ -79,8 +82,8 @@
 use crate::functions::Function;
 use crate::options::Options;
 use crate::{
-    attributes, call, events, find, forward, mechanisms, mutations, pin, rules, sessions, signing,
-    slots, token,
+    attributes, call, events, find, forward, inside, mechanisms, mutations, pin, rules, sessions,
+    signing, slots, token,
 };
 
 /// Obeys the lines in turn, up to the first that fails.
@@ -150,9 +153,11 @@ fn without_words(name: &str) -> Result<String, String> {
         "init-args" => return Ok(forward::last_args()),
         "sessions" => return Ok(sessions::count().to_string()),
         "pin-lengths" => return Ok(pin::lengths()),
+        "clashes" => return Ok(inside::clashes()),
         "held" => return Ok(rules::held().to_string()),
 
         "reset" => reset(),
+        "watch-inside" => inside::start(),
         "reset-counts" => call::reset_counts(),
         "release" => rules::release(),
         "clear-rules" => rules::clear(),
@@ -167,6 +172,7 @@ fn reset() {
     call::start_log(0);
     call::reset_counts();
     events::turn(false);
+    inside::reset();
     forward::reset();
     token::reset();
     slots::reset();

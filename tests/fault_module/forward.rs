@@ -123,6 +123,10 @@ pub(crate) unsafe fn finalize(reserved: *mut c_void) -> CK_RV {
     result
 }
 
+pub(crate) fn refuses_locking() -> bool {
+    *REFUSE_LOCKING.lock()
+}
+
 pub(crate) fn refuse_locking(refuse: bool) {
     *REFUSE_LOCKING.lock() = refuse;
 }

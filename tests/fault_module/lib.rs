@@ -19,6 +19,7 @@ mod fields;
 mod find;
 mod forward;
 mod functions;
+mod inside;
 mod lists;
 mod mechanisms;
 mod mutations;

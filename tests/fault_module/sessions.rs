@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_void;
+use std::ptr;
 
 use cryptoki_sys::*;
 
@@ -9,7 +10,7 @@ use crate::call::{Watcher, watch};
 use crate::forward::real;
 use crate::functions::Function;
 use crate::shared::Shared;
-use crate::slots;
+use crate::{inside, slots};
 
 static SESSIONS: Shared<Sessions> = Shared::new(Sessions {
     open: BTreeMap::new(),
@@ -25,6 +26,8 @@ struct Lost {
     slot: CK_SLOT_ID,
     code: CK_RV,
     until_listed: bool,
+    /// In the real module.
+    is_open: bool,
 }
 
 pub(crate) unsafe fn open(
@@ -115,16 +118,42 @@ pub(crate) fn lose(slot: CK_SLOT_ID, code: CK_RV, until_listed: bool) {
                     slot,
                     code,
                     until_listed,
+                    is_open: true,
                 },
             );
         }
         handles
     };
     watch(Watcher::LostSessions, true);
-    // The real sessions stay open: another thread may be inside one of them, and SoftHSM
-    // does not survive its being closed then. A logout it survives.
-    if let Some(session) = handles.first() {
-        real!(C_Logout(*session));
+    if !handles.is_empty() {
+        log_out(slot);
+    }
+    // The real sessions stay open where another thread may be inside: SoftHSM does not survive
+    // its being closed then. A logout it survives.
+    let empty = handles.into_iter().filter(|one| inside::is_empty(*one));
+    empty.for_each(left);
+}
+
+/// With a session of our own, for the others may be in use.
+fn log_out(slot: CK_SLOT_ID) {
+    let mut own = 0;
+    let flags = CKF_SERIAL_SESSION;
+    let opened = real!(C_OpenSession(slot, flags, ptr::null_mut(), None, &mut own));
+    if opened == CKR_OK {
+        real!(C_Logout(own));
+        real!(C_CloseSession(own));
+    }
+}
+
+/// Nobody is in this session any more: if it is lost, the real one has no use.
+pub(crate) fn left(session: CK_SESSION_HANDLE) {
+    let was_open = {
+        let mut sessions = SESSIONS.lock();
+        let lost = sessions.lost.get_mut(&session);
+        lost.is_some_and(|lost| std::mem::replace(&mut lost.is_open, false))
+    };
+    if was_open {
+        real!(C_CloseSession(session));
     }
 }
 

@@ -52,6 +52,12 @@ impl Fault {
     /// may be initialised or finalized while another thread uses another.
     #[track_caller]
     pub fn copy(&self, name: &str) -> Self {
+        self.copy_as(name, self.file.file_name().expect("a file"))
+    }
+
+    /// The same, with a file name of its own.
+    #[track_caller]
+    pub fn copy_as(&self, name: &str, file: impl AsRef<Path>) -> Self {
         static MADE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
         let program = env::current_exe().expect("a running program has a path");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -64,15 +70,16 @@ impl Fault {
             let _ = fs::remove_dir_all(&folder);
             fs::create_dir_all(&folder).expect("the target folder can be written to");
         }
-        let copy = |from: &Path| {
-            let to = folder.join(from.file_name().expect("a file"));
+        let copy = |from: &Path, file: &Path| {
+            let to = folder.join(file);
             if new {
                 fs::copy(from, &to).expect("the module can be copied");
             }
             to
         };
-        let real = copy(&Self::real());
-        let fault = Self::open(copy(&self.file), None);
+        let real = Self::real();
+        let real = copy(&real, real.file_name().expect("a file").as_ref());
+        let fault = Self::open(copy(&self.file, file.as_ref()), None);
         fault.command(&format!("forward {}\nreset", real.display()));
         fault
     }
@@ -214,6 +221,16 @@ impl Fault {
     /// How many sessions are open.
     pub fn sessions(&self) -> u64 {
         self.number("sessions")
+    }
+
+    /// Looks from now on who is in which session. To be called while nobody is.
+    pub fn watch_inside(&self) {
+        self.command("watch-inside");
+    }
+
+    /// The calls since then that PKCS#11 does not allow beside others.
+    pub fn clashes(&self) -> Vec<String> {
+        self.command("clashes").lines().map(Into::into).collect()
     }
 
     /// One `FUNCTION LENGTH` (or `FUNCTION null`) for each PIN that came.

@@ -20,6 +20,7 @@ mod sync {
     /// Without end: who is not woken is found by `loom`, as a deadlock.
     pub fn wait<'a, T>(
         changed: &Condvar,
+        _: &'a Mutex<T>,
         guard: MutexGuard<'a, T>,
         _: Duration,
     ) -> MutexGuard<'a, T> {
