@@ -1,5 +1,4 @@
-//! Documents that others signed: OpenSSL in each of its forms, GnuTLS, and time stamps of
-//! `openssl ts`. Each is valid, and with one byte changed it is not.
+//! Documents that OpenSSL signed in each of its forms, and time stamps of `openssl ts`. Each is valid, and with one byte changed it is not.
 
 #[path = "support/issuer.rs"]
 mod issuer;
@@ -8,7 +7,6 @@ mod signers;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
@@ -223,47 +221,6 @@ fn pem_and_base64() {
         1,
         Scheme::EcdsaP256Sha256,
     );
-}
-
-#[test]
-fn gnutls() {
-    let bench = &DESK.bench;
-    let (content, output) = (
-        bench.folder.join("certtool.in"),
-        bench.folder.join("certtool.out"),
-    );
-    fs::write(&content, CONTENT).expect("written");
-    for (signer, scheme) in [
-        (&DESK.rsa, Scheme::RsaPkcs1Sha256),
-        (&DESK.p256, Scheme::EcdsaP256Sha256),
-        (&DESK.p384, Scheme::EcdsaP384Sha384),
-    ] {
-        for (how, attached) in [("--p7-sign", true), ("--p7-detached-sign", false)] {
-            let hash = scheme.name().rsplit('-').next().expect("a digest");
-            let made = Command::new("certtool")
-                .args([
-                    how,
-                    "--p7-time",
-                    "--p7-include-cert",
-                    "--outder",
-                    "--hash",
-                    hash,
-                ])
-                .args(["--load-certificate", text(&signer.certificate)])
-                .args(["--load-privkey", text(&signer.key)])
-                .args(["--infile", text(&content), "--outfile", text(&output)])
-                .output()
-                .expect("certtool runs; ./softhsm-setup.sh installs it");
-            assert!(made.status.success(), "{made:?}");
-            let document = fs::read(&output).expect("a document");
-            let given = Some(CONTENT).filter(|_| !attached);
-            valid(&check(&document, given, &[]), 1, scheme);
-            match attached {
-                true => tampered(&check(&changed(&document), None, &[])),
-                false => tampered(&check(&document, Some(b"else"), &[])),
-            }
-        }
-    }
 }
 
 /// `openssl ts`, with a certificate of its authority.

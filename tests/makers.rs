@@ -1,7 +1,7 @@
-//! Documents that BouncyCastle and pyHanko sign, Ed25519 among them: each is valid, and with its
-//! content changed it is not.
+//! Documents that GnuTLS, BouncyCastle and pyHanko sign, Ed25519 among them: each is valid, and with
+//! its content changed it is not.
 //!
-//! It is left to be named, since it needs a Java compiler and a Python with pyHanko, which
+//! It is left to be named, since it needs a Java compiler, GnuTLS and a Python with pyHanko, which
 //! `KEYFOB_PYHANKO` names: see CONTRIBUTING.md.
 
 #[path = "support/issuer.rs"]
@@ -177,6 +177,61 @@ fn pyhanko() {
     assert_eq!(made.len(), ALGORITHMS.len() * forms.len());
     // It names its certificate whatever it is asked for.
     judge(&made, true, &authority.trust());
+}
+
+#[test]
+fn gnutls() {
+    let bench = Bench::new("gnutls");
+    let authority = Authority::new(&bench, "The CA");
+    let trust = authority.trust();
+    let file = |name: &str| bench.folder.join(name);
+    fs::write(file("content"), CONTENT).expect("written");
+    let mut all = Vec::new();
+    for (_, _, kind, scheme) in ALGORITHMS {
+        let issued = authority.issue(scheme.name(), &bench.key(kind), &Wanted::default());
+        // certtool 3.7 names a plain RSA key's signature rsaEncryption, whatever it is asked for.
+        if scheme.name().starts_with("rsa-pss") {
+            continue;
+        }
+        for (how, form) in [
+            ("--p7-sign", "attached"),
+            ("--p7-detached-sign", "detached"),
+        ] {
+            let hash = match scheme {
+                Scheme::Ed25519 => "sha512",
+                _ => scheme.name().rsplit('-').next().expect("a digest"),
+            };
+            let output = file("output");
+            let made = Command::new("certtool")
+                .args([
+                    how,
+                    "--p7-time",
+                    "--p7-include-cert",
+                    "--outder",
+                    "--hash",
+                    hash,
+                ])
+                .args(["--load-certificate", text(&issued.certificate)])
+                .args(["--load-privkey", text(&issued.key)])
+                .args([
+                    "--infile",
+                    text(&file("content")),
+                    "--outfile",
+                    text(&output),
+                ])
+                .output()
+                .expect("certtool runs; .ci/run says what to install");
+            assert!(made.status.success(), "{made:?}");
+            let document = fs::read(&output).expect("a document");
+            all.push(Made {
+                scheme,
+                form,
+                document,
+            });
+        }
+    }
+    assert_eq!(all.len(), 10);
+    judge(&all, false, &trust);
 }
 
 fn source(name: &str) -> String {
