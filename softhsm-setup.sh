@@ -7,7 +7,7 @@ usage() {
   cat <<'END'
 usage: ./softhsm-setup.sh [--fresh] [COMMAND...]
 
-Installs what is missing (SoftHSM, OpenSC, PC/SC with virtual readers, a C linker), makes
+Installs what is missing (SoftHSM, OpenSC, PC/SC with virtual readers, p11-kit, a C linker), makes
 a software token with demo keys and certificates in target/softhsm/, and runs COMMAND with
 SOFTHSM2_CONF, KEYFOB_MODULE and KEYFOB_PIN set. Without COMMAND it prints them:
   eval "$(./softhsm-setup.sh)"
@@ -93,6 +93,8 @@ spy_module() {
     /{opt/homebrew,usr/local,Library/OpenSC}/lib/{,pkcs11/}pkcs11-spy.{so,dylib}
 }
 
+p11_kit_client() { first_file /usr/{lib,lib64}/{,*/}pkcs11/p11-kit-client.so; }
+
 vpcd_driver() { first_file /usr/{lib,lib64}/{,*/}pcsc/drivers/serial/libifdvpcd.so; }
 
 openssl_command() { # what macOS calls openssl is LibreSSL
@@ -113,6 +115,7 @@ missing() {
   have pkg-config || echo pkg-config pkgconf-pkg-config
   pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev pcsc-lite-devel
   [[ -x /usr/sbin/pcscd ]] || echo pcscd pcsc-lite
+  { have p11-kit && p11_kit_client; } >/dev/null || echo p11-kit p11-kit-server
   # No other system has it as a package; the tests with cards say that it is missing.
   if have apt-get; then vpcd_driver >/dev/null || echo vsmartcard-vpcd; fi
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[cfg(any(feature = "pcsc", test))]
 pub(crate) use models::Serves;
 pub(crate) use models::{DRIVERS, Driver};
-use models::{IN_TURNS, MULTIARCH, QUIRKS, Quirk};
+use models::{MULTIARCH, QUIRKS, Quirk, REMOTE};
 
 /// Whether this token's PIN flags (`CKF_USER_PIN_COUNT_LOW`, `…_FINAL_TRY`, `…_LOCKED`) may be
 /// missing although they are true, until a login has failed in this process. Their absence then
@@ -25,10 +25,12 @@ pub(crate) fn hides_pin_flags(model: &str, manufacturer: &str, module_file: &Pat
         .any(|quirk| quirk.pin_flags_after_failure && quirk.fits(model, manufacturer, module_file))
 }
 
-/// Whether a module is to be called by one thread at a time, whatever it says of its locks.
-pub(crate) fn wants_turns(module_file: &Path) -> bool {
-    let file = file_name(module_file);
-    file.is_some_and(|file| IN_TURNS.iter().any(|part| file.contains(part)))
+/// Whether the tokens of a module are another machine's, or may be. They are in no reader of this
+/// one then, whatever their slots are called; and where the other side is away, the module may show
+/// no slots until it is initialised again.
+pub(crate) fn is_remote(module_file: &Path) -> bool {
+    let name = file_name(module_file);
+    name.is_some_and(|name| REMOTE.iter().any(|begin| name.starts_with(begin)))
 }
 
 impl Quirk {
@@ -204,6 +206,21 @@ mod tests {
         assert!(!hides_pin_flags("Rutoken ECP", "Aktiv Co.", rutoken));
         assert!(!hides_pin_flags("SoftHSM v2", "SoftHSM project", remote));
         assert!(!hides_pin_flags("not PKCS#15", "", Path::new("")));
+    }
+
+    #[test]
+    fn p11_kit_is_remote() {
+        for name in [
+            "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so",
+            "/usr/lib64/p11-kit-proxy.so",
+            "/usr/lib/x86_64-linux-gnu/libp11-kit.so.0.3.0",
+        ] {
+            assert!(is_remote(Path::new(name)), "{name}");
+        }
+        assert!(!is_remote(Path::new("/usr/lib/pkcs11/p11-kit-trust.so")));
+        assert!(!is_remote(Path::new(
+            "/usr/lib/p11-kit-client/libsofthsm2.so"
+        )));
     }
 
     #[test]

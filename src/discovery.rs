@@ -16,6 +16,7 @@ pub(crate) use matching::matches_token;
 #[cfg(feature = "pcsc")]
 pub use waiting::wait_for;
 
+use crate::catalog;
 #[cfg(feature = "pcsc")]
 use crate::catalog::Serves;
 use crate::error::first_few;
@@ -310,6 +311,11 @@ impl Discovery {
             return Ok(());
         }
         self.modules.push(module.clone());
+        // A reader of another machine may have the same name as one here.
+        let readers = match catalog::is_remote(module.path()) {
+            true => &[],
+            false => readers,
+        };
         for slot in module.slots_with_token()? {
             match Token::read(&module, candidate.origin.clone(), slot, readers) {
                 Ok(token) => self.tokens.push(token),

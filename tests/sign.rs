@@ -1,6 +1,8 @@
 //! Every scheme, between keyfob on SoftHSM and OpenSSL; and what is refused before the token is
 //! asked.
 
+#[path = "support/fault.rs"]
+mod fault;
 #[path = "support/openssl.rs"]
 mod openssl;
 #[path = "support/softhsm.rs"]
@@ -8,6 +10,7 @@ mod softhsm;
 
 use std::fs;
 
+use fault::Fault;
 use keyfob::{
     DigestAlgorithm, Error, PrivateKey, PublicKey, Scheme, Search, SignError, Signature, Unlocked,
     VerifyError,
@@ -58,6 +61,27 @@ fn every_scheme_is_accepted_by_openssl_and_by_us() {
     }
     // Six for each of the three RSA keys, three for each of the three curves, Ed25519.
     assert_eq!(done.len(), 3 * 6 + 3 * 3 + 1, "{done:#?}");
+}
+
+/// As tpm2-pkcs11 does.
+#[test]
+fn a_module_may_look_at_a_mechanism_again_when_it_signs() {
+    let bench = SoftHsm::start();
+    drop(unlocked(&bench));
+    let fault = Fault::load();
+    fault.late_mechanisms();
+    let found = Search::new().module(Fault::path()).named_only().run();
+    let token = found.unwrap().select("schemes").unwrap();
+    let fob = token.unlock(&PIN.into()).unwrap();
+    for identity in fob.identities().unwrap() {
+        let key_type = identity.key_type();
+        for scheme in Scheme::ALL.iter().filter(|scheme| scheme.fits(&key_type)) {
+            let signature = identity.sign(*scheme, MESSAGE);
+            let signature = signature.unwrap_or_else(|error| panic!("{scheme}: {error}"));
+            let certificate = identity.certificate().unwrap();
+            certificate.verify(*scheme, MESSAGE, &signature).unwrap();
+        }
+    }
 }
 
 /// One changed byte, in the message or in the signature.

@@ -9,7 +9,7 @@ mod fault;
 mod memory;
 #[path = "soak/mischief.rs"]
 mod mischief;
-#[path = "support/p11_kit.rs"]
+#[path = "soak/p11_kit.rs"]
 mod p11_kit;
 #[path = "soak/random.rs"]
 mod random;

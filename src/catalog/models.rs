@@ -220,14 +220,9 @@ pub(super) static QUIRKS: [Quirk; 3] = [
     },
 ];
 
-/// Parts of the file names of modules, in lower case, that are to be called by one thread at a time
-/// although they say that they lock.
-pub(super) static IN_TURNS: [&str; 1] = [
-    // A thread that reads the head of another's answer waits until that one has read the rest; where
-    // the connection ends in between, it waits for ever (0.24.1). It is one connection, so that turns
-    // cost nothing.
-    "p11-kit-client",
-];
+/// How the file names begin of modules whose tokens are another machine's, or may be: p11-kit's client
+/// and its proxy, which goes by its library's name.
+pub(super) const REMOTE: [&str; 3] = ["p11-kit-client", "p11-kit-proxy", "libp11-kit"];
 
 /// Debian's folder for this architecture's libraries.
 pub(super) const MULTIARCH: Option<&str> = if cfg!(target_arch = "x86_64") {

@@ -26,7 +26,6 @@ use secrecy::ExposeSecret;
 use super::ReturnCode;
 use super::calls::Calls;
 use super::life::Life;
-use crate::catalog;
 use attributes::AttributeBuffers;
 
 type FunctionList = unsafe extern "C" fn(CK_FUNCTION_LIST_PTR_PTR) -> CK_RV;
@@ -95,13 +94,9 @@ impl Functions {
         // SAFETY: not null, and by PKCS#11 it points to a function list that lives as long as the
         // library is mapped. The list may stand unaligned in a packed structure.
         let list = unsafe { ptr::read_unaligned(list) };
-        let calls = Calls::default();
-        if catalog::wants_turns(path) {
-            calls.take_turns();
-        }
         Ok(Self {
             list,
-            calls,
+            calls: Calls::default(),
             life: Life::default(),
         })
     }
@@ -120,11 +115,16 @@ impl Functions {
         };
         match initialize(CInitializeFlags::OS_LOCKING_OK) {
             Err(code) if code.is(CKR_CANT_LOCK) => {
-                self.calls.take_turns();
+                self.take_turns();
                 initialize(CInitializeFlags::empty())
             }
             outcome => outcome,
         }
+    }
+
+    /// From now on the module is called by one thread at a time.
+    pub(super) fn take_turns(&self) {
+        self.calls.take_turns();
     }
 
     pub(super) fn finalize(&self) -> Result<(), ReturnCode> {
@@ -302,7 +302,7 @@ impl Functions {
         let (parameter, length) = match &mechanism.parameter {
             Parameter::None => (ptr::null_mut(), 0),
             Parameter::Pss(pss) => (
-                ptr::from_ref(pss).cast_mut().cast(),
+                ptr::from_ref(*pss).cast_mut().cast(),
                 size_of::<CK_RSA_PKCS_PSS_PARAMS>() as CK_ULONG,
             ),
         };
@@ -347,7 +347,8 @@ pub(crate) struct Mechanism {
 
 pub(crate) enum Parameter {
     None,
-    Pss(CK_RSA_PKCS_PSS_PARAMS),
+    /// Modules look at it after the call, too.
+    Pss(&'static CK_RSA_PKCS_PSS_PARAMS),
 }
 
 /// A list whose length is asked for first. It may grow between the two calls, so that is tried

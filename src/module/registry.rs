@@ -16,6 +16,7 @@ use super::process;
 use super::raw::{Functions, LoadFault};
 use super::{ModuleError, ReturnCode, module_error};
 use crate::Error;
+use crate::catalog;
 use crate::sync::lock;
 
 /// A library in use. Finalized when the last user goes, if it was initialised here.
@@ -43,7 +44,8 @@ impl Loaded {
     /// The ids of the slots that have a token, looked for anew.
     ///
     /// A module that fails in this is of no use before it is initialised again: the daemon behind it
-    /// has died, most likely. So it is, if it is ours, and asked once more. Nobody who uses a
+    /// has died, most likely. So it is, if it is ours, and asked once more. The same with one that
+    /// looks for its daemon in `C_Initialize` alone, and shows no slots without it. Nobody who uses a
     /// session may ask.
     pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>, ReturnCode> {
         // Right after `C_Initialize` it need not look again.
@@ -53,8 +55,15 @@ impl Loaded {
         let life = self.functions.life().number();
         match self.functions.slots() {
             Err(code) if is_dead(code) && self.begin_anew(life) => self.functions.slots(),
+            Ok(slots) if slots.is_empty() && self.is_remote() && self.begin_anew(life) => {
+                self.functions.slots()
+            }
             slots => slots,
         }
+    }
+
+    fn is_remote(&self) -> bool {
+        catalog::is_remote(&self.path)
     }
 
     /// Finalizes and initialises the module, unless another thread has done so since that life.
@@ -171,10 +180,16 @@ fn open(path: &Path) -> Result<Functions, ModuleError> {
             ModuleError::OtherArchitecture { file, ours }
         }
     })?;
-    Functions::load(path).map_err(|fault| match fault {
+    let functions = Functions::load(path).map_err(|fault| match fault {
         LoadFault::Loader(text) => ModuleError::Loader(text),
         LoadFault::NoFunctionList | LoadFault::BrokenFunctionList => ModuleError::NotPkcs11,
-    })
+    })?;
+    // When a connection breaks, p11-kit tells one of the threads that wait for an answer, and the
+    // others wait for ever. The other side does one thing at a time anyway.
+    if catalog::is_remote(path) {
+        functions.take_turns();
+    }
+    Ok(functions)
 }
 
 /// Whether the module is ours to finalize: not if the host program had initialised it.

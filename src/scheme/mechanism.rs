@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cryptoki_sys::*;
 
 use super::{Family, Scheme};
+use crate::Curve;
 use crate::digest::DigestAlgorithm;
 use crate::module::raw::{Mechanism, Parameter};
 
@@ -46,24 +47,50 @@ impl Scheme {
             (Family::RsaPkcs1, Some(algorithm)) => {
                 [digest_info_prefix(algorithm), digest].concat().into()
             }
-            // Leftmost bytes, as FIPS 186-5 section 6.4.1 has it. By PKCS#11 the token would cut
-            // it; not every token does.
-            (Family::Ecdsa(curve), _) => digest.get(..curve.field_len()).unwrap_or(digest).into(),
+            (Family::Ecdsa(curve), _) => ecdsa_input(curve, digest),
             _ => digest.into(),
         }
     }
 }
 
-/// The salt is as long as the digest (RFC 4055, section 3.1; what CMS, TLS 1.3 and CAs use).
-fn pss(digest: DigestAlgorithm) -> CK_RSA_PKCS_PSS_PARAMS {
-    let (hash, mask) = match digest {
+/// The number that ECDSA makes of a digest (FIPS 186-5, section 6.4.1), as long as the curve's: its
+/// leftmost bytes, or with zeros before it. By PKCS#11 the token would do that; not every token cuts a
+/// long one, and PIV cards refuse a short one.
+///
+/// Those of P-521 end within a byte, where a token would cut a number that was made longer. None of the
+/// digests is as long.
+fn ecdsa_input(curve: Curve, digest: &[u8]) -> Cow<'_, [u8]> {
+    let length = curve.field_len();
+    match digest.get(..length) {
+        Some(leftmost) => leftmost.into(),
+        None if curve == Curve::P521 => digest.into(),
+        None => {
+            let mut number = vec![0; length - digest.len()];
+            number.extend_from_slice(digest);
+            number.into()
+        }
+    }
+}
+
+/// Of static life: tpm2-pkcs11 looks at them in `C_Sign`, long after `C_SignInit` was given them.
+fn pss(digest: DigestAlgorithm) -> &'static CK_RSA_PKCS_PSS_PARAMS {
+    use DigestAlgorithm::{Md5, Sha1, Sha256, Sha384, Sha512};
+    match digest {
         // No scheme has PSS with MD5, and PKCS#11 has no such mask.
-        DigestAlgorithm::Md5 => (CKM_MD5, 0),
-        DigestAlgorithm::Sha1 => (CKM_SHA_1, CKG_MGF1_SHA1),
-        DigestAlgorithm::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256),
-        DigestAlgorithm::Sha384 => (CKM_SHA384, CKG_MGF1_SHA384),
-        DigestAlgorithm::Sha512 => (CKM_SHA512, CKG_MGF1_SHA512),
-    };
+        Md5 => &const { pss_with(Md5, CKM_MD5, 0) },
+        Sha1 => &const { pss_with(Sha1, CKM_SHA_1, CKG_MGF1_SHA1) },
+        Sha256 => &const { pss_with(Sha256, CKM_SHA256, CKG_MGF1_SHA256) },
+        Sha384 => &const { pss_with(Sha384, CKM_SHA384, CKG_MGF1_SHA384) },
+        Sha512 => &const { pss_with(Sha512, CKM_SHA512, CKG_MGF1_SHA512) },
+    }
+}
+
+/// The salt is as long as the digest (RFC 4055, section 3.1; what CMS, TLS 1.3 and CAs use).
+const fn pss_with(
+    digest: DigestAlgorithm,
+    hash: CK_MECHANISM_TYPE,
+    mask: CK_RSA_PKCS_MGF_TYPE,
+) -> CK_RSA_PKCS_PSS_PARAMS {
     CK_RSA_PKCS_PSS_PARAMS {
         hashAlg: hash,
         mgf: mask,
@@ -87,5 +114,24 @@ fn digest_info_prefix(digest: DigestAlgorithm) -> &'static [u8] {
         DigestAlgorithm::Sha512 => {
             b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_for_ecdsa_is_as_long_as_the_curves_numbers() {
+        let digest = [0xA5; 64];
+        let input = |scheme: Scheme, length| scheme.token_input(&digest[..length]).into_owned();
+        assert_eq!(input(Scheme::EcdsaP256Sha256, 32), digest[..32]);
+        assert_eq!(input(Scheme::EcdsaP256Sha512, 64), digest[..32]);
+        assert_eq!(input(Scheme::EcdsaP384Sha384, 48), digest[..48]);
+        assert_eq!(input(Scheme::EcdsaP384Sha512, 64), digest[..48]);
+        let padded = [&[0; 16][..], &digest[..32]].concat();
+        assert_eq!(input(Scheme::EcdsaP384Sha256, 32), padded);
+        assert_eq!(input(Scheme::EcdsaP521Sha256, 32), digest[..32]);
+        assert_eq!(input(Scheme::EcdsaP521Sha512, 64), digest);
     }
 }

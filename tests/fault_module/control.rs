@@ -64,9 +64,11 @@
 //! find [hide OBJECTS] [sort] [reverse] [endless | repeat=N] [chunk=N] [count=N]
 //!     leaves out; in the order of their ids; turns round; begins anew for ever, or with new
 //!     handles until N are given; gives at most N a call; claims N found
-//! sign null|flip|forward [length=N] [size=N]
+//! sign null|flip|late|forward [length=N] [size=N]
 //!     null: C_SignInit and C_Sign do nothing but answer 64 bytes, at once; flip: one bit is
-//!     wrong; length, size: claimed with the signature, and when asked for its size
+//!     wrong; late: C_Sign looks again at the mechanism's parameter, and answers
+//!     CKR_MECHANISM_INVALID if it has changed; length, size: claimed with the signature, and
+//!     when asked for its size
 //! mechanism add|drop CODE | CODE [slot=ID] [min=N] [max=N] [set-flags=N] [clear-flags=N]
 //! mechanism-list [count=N] [filled=N]
 //!

@@ -1,6 +1,7 @@
-//! Signatures: none at all (to measure what lies above the module), wrong ones, and ones of
-//! an impossible length.
+//! Signatures: none at all (to measure what lies above the module), wrong ones, ones of an
+//! impossible length, and ones that look late at their mechanism.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cryptoki_sys::*;
@@ -13,10 +14,13 @@ use crate::shared::Shared;
 /// Apart from the other manners, so that the null mode costs one load.
 static NULL: AtomicBool = AtomicBool::new(false);
 static MANNERS: Shared<Manners> = Shared::new(Manners::GOOD);
+/// What C_SignInit was given, by session.
+static LATE: Shared<BTreeMap<CK_SESSION_HANDLE, Late>> = Shared::new(BTreeMap::new());
 
 #[derive(Clone, Copy)]
 struct Manners {
     flip: bool,
+    late: bool,
     length: Option<CK_ULONG>, // claimed with the signature
     size: Option<CK_ULONG>,   // claimed when only asked for the size
 }
@@ -24,6 +28,7 @@ struct Manners {
 impl Manners {
     const GOOD: Self = Self {
         flip: false,
+        late: false,
         length: None,
         size: None,
     };
@@ -40,6 +45,11 @@ pub(crate) unsafe fn init(
     if NULL.load(Relaxed) {
         return CKR_OK;
     }
+    if MANNERS.lock().late {
+        // SAFETY: as promised by the caller of PKCS#11.
+        let given = unsafe { Late::of(mechanism) };
+        LATE.lock().insert(session, given);
+    }
     real!(C_SignInit(session, mechanism, find::object(key)))
 }
 
@@ -53,6 +63,9 @@ pub(crate) unsafe fn sign(
     if NULL.load(Relaxed) {
         // SAFETY: as promised by the caller of PKCS#11.
         return unsafe { give_null(signature, signature_length) };
+    }
+    if LATE.lock().remove(&session).is_some_and(Late::has_changed) {
+        return CKR_MECHANISM_INVALID;
     }
     let result = real!(C_Sign(session, data, length, signature, signature_length));
     // SAFETY: the real module has just written there.
@@ -111,12 +124,44 @@ unsafe fn spoil(result: CK_RV, signature: *mut CK_BYTE, length: *mut CK_ULONG) -
     result
 }
 
-/// The command `sign null|flip|forward [length=N] [size=N]`.
+/// A mechanism's parameter, which is looked at again in C_Sign where C_SignInit was given it.
+struct Late {
+    place: usize,
+    value: Vec<u8>,
+}
+
+impl Late {
+    unsafe fn of(mechanism: *const CK_MECHANISM) -> Self {
+        // SAFETY: as promised by our caller.
+        let mechanism = unsafe { mechanism.read_unaligned() };
+        let place = mechanism.pParameter as usize;
+        let length = mechanism.ulParameterLen as usize;
+        Self {
+            place,
+            value: read(place, length),
+        }
+    }
+
+    fn has_changed(self) -> bool {
+        read(self.place, self.value.len()) != self.value
+    }
+}
+
+/// What is in memory there now, whoever owns it: that is the fault.
+fn read(place: usize, length: usize) -> Vec<u8> {
+    let bytes = (0..length).map(|at| (place + at) as *const u8);
+    // SAFETY: it was good in C_SignInit, on a stack or in a heap that is there still.
+    bytes.map(|byte| unsafe { byte.read_volatile() }).collect()
+}
+
+/// The command `sign null|flip|late|forward [length=N] [size=N]`.
 pub(crate) fn command(mut options: Options) -> Result<(), String> {
     let (null, flip) = (options.flag("null"), options.flag("flip"));
+    let late = options.flag("late");
     options.flag("forward"); // what is left when nothing else is asked for
     let manners = Manners {
         flip,
+        late,
         length: options.number("length")?,
         size: options.number("size")?,
     };
@@ -129,4 +174,5 @@ pub(crate) fn command(mut options: Options) -> Result<(), String> {
 pub(crate) fn reset() {
     NULL.store(false, Relaxed);
     *MANNERS.lock() = Manners::GOOD;
+    LATE.lock().clear();
 }

@@ -296,6 +296,11 @@ impl Fault {
         self.command("sign flip");
     }
 
+    /// C_Sign looks again at the parameter that C_SignInit was given.
+    pub fn late_mechanisms(&self) {
+        self.command("sign late");
+    }
+
     /// Signatures come with this length, whatever was written.
     pub fn signature_length(&self, length: CK_ULONG) {
         self.command(&format!("sign length={length}"));

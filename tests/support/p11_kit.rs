@@ -1,97 +1,98 @@
-//! A token served by `p11-kit server`, and the client module that uses it.
+//! p11-kit's server, which serves a module's token to programs elsewhere: over a socket, here. The
+//! test file has `mod running` too.
 #![allow(dead_code, reason = "no test binary needs all of it")]
 
-use std::os::unix::process::CommandExt;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 use std::{env, fs, thread};
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use crate::running::{Running, kill_children};
 
-/// Longer than it takes to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const HOW: &str = "run the tests by ./softhsm-setup.sh cargo test";
 
-/// Debian's packages are p11-kit and p11-kit-modules.
-const CLIENTS: [&str; 3] = [
-    "/usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so",
-    "/usr/lib/aarch64-linux-gnu/pkcs11/p11-kit-client.so",
-    "/usr/lib64/pkcs11/p11-kit-client.so",
-];
-
-/// The server of one token. Its end comes with the drop.
+/// A server, until this is dropped.
 pub struct Server {
-    process: Child,
+    address: String,
     socket: PathBuf,
+    process: Running,
 }
 
 impl Server {
-    /// Serves the token with this label, of the module that the environment is set for.
-    ///
-    /// While other threads wait for their turn: it sets the environment, for the client.
+    /// Serves those tokens of a module that a URI fits, on a socket in this folder.
     #[track_caller]
-    pub fn start(folder: &Path, module: &Path, label: &str) -> Self {
-        // A socket's path may have some hundred bytes only, so it is a relative one there.
-        let socket = folder.join("p11-kit.sock");
+    pub fn start(
+        folder: &Path,
+        module: &Path,
+        uri: &str,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        let socket = folder.join("p11-kit");
         let _ = fs::remove_file(&socket);
-        let mut command = Command::new("p11-kit");
-        command
-            .args(["server", "--foreground", "--provider"])
-            .arg(module)
-            .args(["--name", "p11-kit.sock"])
-            .arg(format!("pkcs11:token={label}"))
-            .current_dir(folder)
-            .stdout(Stdio::null());
-        // A test that is aborted leaves no server behind.
-        let die_with_us = || Ok(set_parent_process_death_signal(Some(Signal::TERM))?);
-        // SAFETY: one system call, which is allowed between fork and exec.
-        unsafe { command.pre_exec(die_with_us) };
-        let process = command.spawn();
-        let process = process.unwrap_or_else(|error| {
-            panic!("p11-kit: {error}; it is in the package p11-kit");
+        let mut process = Running::start("p11-kit", HOW, |command| {
+            command.args(["server", "--foreground", "--sh"]);
+            command.arg("--provider").arg(module);
+            command.arg("--name").arg(&socket).arg(uri);
+            command.stdout(Stdio::piped());
+            change(command);
         });
-        let server = Self { process, socket };
-        let start = Instant::now();
-        while !server.socket.exists() {
-            assert!(start.elapsed() < PATIENCE, "p11-kit server did not start");
-            thread::sleep(Duration::from_millis(5));
+        let output = process.child().stdout.take().expect("it was piped");
+        let (send, told) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("P11_KIT_SERVER_ADDRESS=") {
+                    let address = address.split(';').next().unwrap_or_default();
+                    let _ = send.send(address.to_owned());
+                }
+            }
+        });
+        let address = told.recv_timeout(Duration::from_secs(60));
+        let address = address.expect("it tells its address");
+        process.wait_until(|| socket.exists());
+        Self {
+            address,
+            socket,
+            process,
         }
-        let address = format!("unix:path={}", server.socket.display());
-        // SAFETY: nobody else reads the environment now, see above.
-        unsafe { env::set_var("P11_KIT_SERVER_ADDRESS", address) };
-        server
     }
 
-    /// The module that talks to it.
+    /// For the environment of a program that uses it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Ends the process behind each connection; the server itself takes new ones.
     #[track_caller]
-    pub fn client() -> PathBuf {
-        let client = CLIENTS
-            .map(PathBuf::from)
-            .into_iter()
-            .find(|it| it.exists());
-        client.expect("no p11-kit-client.so; it is in the package p11-kit-modules")
-    }
-
-    /// Kills what serves the connections that there are: each has a process of its own. How many.
-    pub fn kill_connections(&self) -> usize {
-        let id = self.process.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children = children.expect("the server runs");
-        let ids = children
-            .split_whitespace()
-            .map(|id| id.parse().expect("a number"));
-        let ids = ids.filter_map(Pid::from_raw);
-        // One may have ended by itself.
-        ids.filter(|id| kill_process(*id, Signal::KILL).is_ok())
-            .count()
+    pub fn kill_connections(&self) {
+        kill_children(self.process.id());
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill_connections();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = fs::remove_file(&self.socket);
-    }
+/// The path of p11-kit-client.so.
+#[track_caller]
+pub fn client() -> PathBuf {
+    module("p11-kit-client.so")
+}
+
+/// The path of p11-kit-proxy.so, which loads what p11-kit's configuration says.
+#[track_caller]
+pub fn proxy() -> PathBuf {
+    module("p11-kit-proxy.so")
+}
+
+#[track_caller]
+fn module(name: &str) -> PathBuf {
+    let machine = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
+    [machine.as_str(), "/usr/lib64", "/usr/lib"]
+        .iter()
+        .flat_map(|folder| ["", "pkcs11"].map(|sub| Path::new(folder).join(sub)))
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| panic!("no {name}: {HOW}"))
 }

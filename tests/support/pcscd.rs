@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ const HINT: &str = "run the tests by ./softhsm-setup.sh cargo test";
 pub enum Reader {
     First,
     Second,
+    /// The first one under the name of a YubiKey: see [`Pcscd::rename_readers`].
+    Yubikey,
 }
 
 impl Reader {
@@ -31,13 +34,14 @@ impl Reader {
         match self {
             Self::First => "Virtual PCD 00 00",
             Self::Second => "Virtual PCD 00 01",
+            Self::Yubikey => "Yubico YubiKey 00 00",
         }
     }
 
     /// Where a virtual card connects to be in this reader.
     pub fn port(self) -> u16 {
         match self {
-            Self::First => 35963,
+            Self::First | Self::Yubikey => 35963,
             Self::Second => 35964,
         }
     }
@@ -91,6 +95,23 @@ impl Pcscd {
     #[track_caller]
     pub fn start_again(&self) {
         self.start_as(Service::start);
+    }
+
+    /// Starts it anew with readers that are named as YubiKeys are, only where the tests started it.
+    #[track_caller]
+    pub fn rename_readers(&self) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pcscd.conf");
+        fs::create_dir_all(&folder).expect("the target folder can be written to");
+        let usual = fs::read_to_string("/etc/reader.conf.d/vpcd");
+        let usual = usual.unwrap_or_else(|error| panic!("vpcd's configuration: {error}; {HINT}"));
+        let renamed = usual.replace("\"Virtual PCD\"", "\"Yubico YubiKey\"");
+        assert_ne!(renamed, usual, "vpcd's configuration names no reader");
+        fs::write(folder.join("vpcd"), renamed).expect("the target folder can be written to");
+        self.stop();
+        self.start_changed(|command| {
+            command.arg("--config").arg(&folder);
+        });
+        assert!(readers_listen(), "pcscd has no vpcd readers: {HINT}");
     }
 
     /// Starts it after `stop`, otherwise than usual: vpcd's readers need not be there.

@@ -3,12 +3,13 @@
 //! `mod vpcd` too.
 #![allow(dead_code, reason = "no test binary needs all of it")]
 
+#[path = "package.rs"]
+mod package;
 #[path = "piv/yubico.rs"]
 pub mod yubico;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ impl Piv {
     /// Builds the program if it has to be, which takes minutes, and starts it.
     #[track_caller]
     pub fn start() -> Self {
-        let program = build();
+        let program = package::build("piv_card", "libclang-dev").join("piv-card");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let process = Command::new(program)
@@ -120,27 +121,6 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-#[track_caller]
-fn build() -> std::path::PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/piv_card");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("piv_card");
-    // Half an hour is enough for the slowest machine.
-    let built = Command::new("timeout")
-        .args(["1800", env!("CARGO"), "build", "--locked"])
-        .arg("--manifest-path")
-        .arg(package.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
-        .stdin(Stdio::null())
-        .status();
-    let built = built.is_ok_and(|status| status.success());
-    assert!(
-        built,
-        "the PIV card cannot be built (it needs libclang-dev)"
-    );
-    target.join("debug/piv-card")
 }
 
 #[track_caller]

@@ -14,7 +14,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, CertificateType, KeyType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
-use der::asn1::{OctetString, OctetStringRef, UtcTime};
+use der::asn1::{OctetString, UtcTime};
 use der::{Decode, Encode};
 use p256::ecdsa::{DerSignature, SigningKey};
 use spki::{EncodePublicKey, SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
@@ -100,31 +100,37 @@ impl SoftHsm {
         if !made.insert(label.to_owned()) {
             return;
         }
-        let context = Pkcs11::new(&self.module).expect("SoftHSM can be loaded");
-        context
-            .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
-            .expect("SoftHSM can be initialised");
-        let slots = context.get_slots_with_token().expect("SoftHSM has slots");
-        let slot = *slots.last().expect("SoftHSM always has a free slot");
-        let so_pin = AuthPin::new(SO_PIN.into());
-        context
-            .init_token(slot, &so_pin, label)
-            .expect("a token can be made");
-        let session = context.open_rw_session(slot).expect("a session opens");
-        session
-            .login(UserType::So, Some(&so_pin))
-            .expect("the SO PIN is right");
-        let pin = AuthPin::new(PIN.into());
-        session.init_pin(&pin).expect("the PIN can be set");
-        session.logout().expect("the SO can log out");
-        session
-            .login(UserType::User, Some(&pin))
-            .expect("the PIN is right");
-        let filler = Filler { session };
-        fill(&filler);
-        drop(filler);
-        context.finalize().expect("SoftHSM can be finalized");
+        make_token(&self.module, label, fill);
     }
+}
+
+/// Makes a token in the free slot of any module that has one, and hands it to `fill`.
+#[track_caller]
+pub fn make_token(module: &Path, label: &str, fill: impl FnOnce(&Filler)) {
+    let context = Pkcs11::new(module).expect("the module can be loaded");
+    context
+        .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
+        .expect("the module can be initialised");
+    let slots = context.get_slots_with_token().expect("it has slots");
+    let slot = *slots.last().expect("it always has a free slot");
+    let so_pin = AuthPin::new(SO_PIN.into());
+    context
+        .init_token(slot, &so_pin, label)
+        .expect("a token can be made");
+    let session = context.open_rw_session(slot).expect("a session opens");
+    session
+        .login(UserType::So, Some(&so_pin))
+        .expect("the SO PIN is right");
+    let pin = AuthPin::new(PIN.into());
+    session.init_pin(&pin).expect("the PIN can be set");
+    session.logout().expect("the SO can log out");
+    session
+        .login(UserType::User, Some(&pin))
+        .expect("the PIN is right");
+    let filler = Filler { session };
+    fill(&filler);
+    drop(filler);
+    context.finalize().expect("the module can be finalized");
 }
 
 /// The path of libsofthsm2.so, as softhsm-setup.sh tells it.
@@ -165,6 +171,16 @@ impl Kind {
                 "30819b301006072a8648ce3d020106052b8104002303818600",
             ),
             Self::Ed25519 => ("130c656477617264733235353139", "302a300506032b6570032100"),
+        }
+    }
+
+    fn point_len(self) -> usize {
+        match self {
+            Self::Rsa(_) => unreachable!("RSA has no curve"),
+            Self::P256 => 65,
+            Self::P384 => 97,
+            Self::P521 => 133,
+            Self::Ed25519 => 32,
         }
     }
 }
@@ -242,9 +258,10 @@ impl Filler {
                     .into_vec()
             }
             _ => {
+                // In an OCTET STRING, or bare, as the module likes.
                 let point = read(AttributeType::EcPoint);
-                let point = <&OctetStringRef>::from_der(&point).expect("SoftHSM wraps points");
-                [&unhex(kind.curve().1), point.as_bytes()].concat()
+                let point = &point[point.len() - kind.point_len()..];
+                [&unhex(kind.curve().1), point].concat()
             }
         }
     }

@@ -1,12 +1,13 @@
 //! An independent counter of module calls: OpenSC's pkcs11-spy.so.
+#![allow(dead_code, reason = "no test binary needs all of it")]
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::softhsm::SoftHsm;
 
-/// OpenSC's logging module, between keyfob and SoftHSM.
+/// OpenSC's logging module, between keyfob and another.
 pub struct Spy {
     pub module: PathBuf,
     log: PathBuf,
@@ -14,16 +15,26 @@ pub struct Spy {
 
 impl Spy {
     pub fn between_us_and(bench: &SoftHsm) -> Self {
-        let log = bench.folder().join("spy.log");
+        Self::at(spy_module(), bench.module(), bench.folder().join("spy.log"))
+    }
+
+    /// A copy of its own, with its log in a folder: once loaded, a spy keeps to one module for good.
+    pub fn before(module: &Path, folder: &Path, name: &str) -> Self {
+        fs::create_dir_all(folder).expect("the target folder can be written to");
+        let log = folder.join(format!("{name}.log"));
+        let _ = fs::remove_file(&log);
+        let copy = folder.join(format!("{name} spy.so"));
+        fs::copy(spy_module(), &copy).expect("the target folder can be written to");
+        Self::at(copy, module, log)
+    }
+
+    fn at(spy: PathBuf, module: &Path, log: PathBuf) -> Self {
         // SAFETY: this test has the turn, and the spy reads its environment later, when loaded.
         unsafe {
-            env::set_var("PKCS11SPY", bench.module());
+            env::set_var("PKCS11SPY", module);
             env::set_var("PKCS11SPY_OUTPUT", &log);
         }
-        Self {
-            module: spy_module(),
-            log,
-        }
+        Self { module: spy, log }
     }
 
     /// The calls so far, by name.

@@ -1,4 +1,5 @@
 //! Ends a test that hangs, and says where.
+#![allow(dead_code, reason = "no test binary needs all of it")]
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -12,11 +13,16 @@ pub struct Watchdog(Sender<String>);
 
 impl Watchdog {
     pub fn start() -> Self {
+        Self::with_patience(PATIENCE)
+    }
+
+    /// For steps that may take longer.
+    pub fn with_patience(patience: Duration) -> Self {
         let (announce, announced) = channel::<String>();
         thread::spawn(move || {
             let mut step = "the beginning".to_owned();
             loop {
-                match announced.recv_timeout(PATIENCE) {
+                match announced.recv_timeout(patience) {
                     Ok(next) => step = next,
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {

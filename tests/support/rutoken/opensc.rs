@@ -44,9 +44,16 @@ pub fn initialise(reader: Reader) {
 /// Makes a key pair on the card, of a type that pkcs11-tool knows. Returns the public key's SPKI.
 #[track_caller]
 pub fn generate(reader: Reader, key_type: &str, id: &str) -> Vec<u8> {
+    generate_with(reader, key_type, id, &[])
+}
+
+/// As `generate`, with more options of the tool.
+#[track_caller]
+pub fn generate_with(reader: Reader, key_type: &str, id: &str, options: &[&str]) -> Vec<u8> {
     let public = Scratch::new(&[]);
     let arguments = ["--keypairgen", "--key-type", key_type, "--id", id];
-    run(pkcs11_tool(reader).args(arguments).args(["--label", id]));
+    let mut tool = pkcs11_tool(reader);
+    run(tool.args(arguments).args(["--label", id]).args(options));
     let read = ["--read-object", "--type", "pubkey", "--id", id];
     run(pkcs11_tool(reader)
         .args(read)
