@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::*;
 use fault::Fault;
-use keyfob::{Discovery, Error, Identity, Pin, PinError, Scheme, Search, Token};
+use keyfob::{Discovery, Error, Identity, Pin, PinError, Scheme, Search, SignError, Token};
 use softhsm::{Kind, PIN, SoftHsm};
 
 const SCHEME: Scheme = Scheme::EcdsaP256Sha256;
@@ -323,6 +323,37 @@ fn lost_sessions_are_lost_logins() {
         token.unlock(&PIN.into()).unwrap();
         signs(&me);
     }
+}
+
+/// Another part of the program logs out: before the key is used, and when the token was just found
+/// anew and logged in to, but the key was not yet found. It is not seen then, and is not gone.
+#[test]
+fn a_login_that_ends_in_silence_is_made_again() {
+    let (_bench, fault) = bench();
+    let me = unlock(&token(), &kept());
+    signs(&me);
+    let slot = fault.slot_of("removal");
+    fault.token(slot).log_out();
+    signs(&me);
+    assert_eq!(fault.count("C_Login"), 2);
+    fault.token(slot).remove();
+    fault.token(slot).insert();
+    fault
+        .fail("C_Login")
+        .nth(1)
+        .then(&format!("log-out slot={slot}"));
+    // The second loss of one call, which is tried again once.
+    let error = me.sign(SCHEME, b"message").unwrap_err();
+    let is_told = matches!(
+        &error,
+        Error::Sign {
+            reason: SignError::LoginNeeded,
+            ..
+        }
+    );
+    assert!(is_told, "{error:?}");
+    signs(&me);
+    assert_eq!(fault.count("C_Login"), 4);
 }
 
 /// Threads in the middle of their work: each signature is right or an error, and all end.

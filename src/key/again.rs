@@ -124,6 +124,10 @@ impl PrivateKey {
                 return Ok(handle);
             }
         }
+        // Where the login has ended and nobody was told, no private key is seen.
+        if !session.has(self.needs())? {
+            return Err(self.slot().not_logged_in());
+        }
         Err(failed.unwrap_or_else(|| Error::Sign {
             key: self.name(),
             reason: SignError::KeyGone,

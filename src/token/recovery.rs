@@ -76,6 +76,14 @@ pub(crate) fn is_of_the_session(error: &Error) -> bool {
     matches!(error, Error::Forked) || Cure::of(error) == Cure::FindToken
 }
 
+impl Pooled<'_> {
+    /// Whether there is the login that is needed, as the token has it. Costs a call.
+    pub(crate) fn has(&self, needs: Needs) -> Result<bool, Error> {
+        let state = self.state()?;
+        Ok(needs == Needs::Nothing || is_logged_in(state))
+    }
+}
+
 impl Slot {
     /// Makes calls with a session, and once more where the first failed for a reason that could be
     /// put right.
@@ -122,13 +130,15 @@ impl Slot {
         needs: Needs,
         act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.attempt(functions, needs, |session| {
-            let state = session.state()?;
-            if needs == Needs::Login && !is_logged_in(state) {
-                return Err(self.error("C_GetSessionInfo", ReturnCode::USER_NOT_LOGGED_IN));
-            }
-            act(session)
+        self.attempt(functions, needs, |session| match session.has(needs)? {
+            true => act(session),
+            false => Err(self.not_logged_in()),
         })
+    }
+
+    /// The login has ended, as a session has shown. Puts it in doubt, where this is cured.
+    pub(crate) fn not_logged_in(&self) -> Error {
+        self.error("C_GetSessionInfo", ReturnCode::USER_NOT_LOGGED_IN)
     }
 
     fn try_once<T>(

@@ -48,6 +48,7 @@
 //!     (CKR_DEVICE_REMOVED) and, after `insert` and C_GetSlotList, CKR_SESSION_HANDLE_INVALID
 //! insert slot=ID [as=ID]    the token is back, perhaps in another slot
 //! lose-sessions slot=ID [code=CODE]   (CKR_SESSION_HANDLE_INVALID) the login with them
+//! log-out slot=ID           the login is gone, and nothing tells: somebody else in this process was it
 //! events on|off             C_WaitForSlotEvent tells of remove and insert; off: forwarded
 //!
 //! pin tries=N [left=N] [slot=ID] [hidden] [last=CODE]
@@ -124,6 +125,7 @@ fn one(line: &str) -> Result<String, String> {
         "remove" => slots::remove(options),
         "insert" => slots::insert(options),
         "lose-sessions" => slots::lose_sessions(options),
+        "log-out" => slots::log_out(options),
         "events" => choose(options, ["on", "off"]).map(events::turn),
         "pin" => pin::set_policy(options),
         "pad" => pin::set_pad(options),

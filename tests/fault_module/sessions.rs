@@ -135,7 +135,7 @@ pub(crate) fn lose(slot: CK_SLOT_ID, code: CK_RV, until_listed: bool) {
 }
 
 /// With a session of our own, for the others may be in use.
-fn log_out(slot: CK_SLOT_ID) {
+pub(crate) fn log_out(slot: CK_SLOT_ID) {
     let mut own = 0;
     let flags = CKF_SERIAL_SESSION;
     let opened = real!(C_OpenSession(slot, flags, ptr::null_mut(), None, &mut own));

@@ -291,6 +291,13 @@ pub(crate) fn lose_sessions(mut options: Options) -> Result<(), String> {
     Ok(())
 }
 
+pub(crate) fn log_out(mut options: Options) -> Result<(), String> {
+    let slot = options.needed_slot()?;
+    options.done()?;
+    sessions::log_out(slot);
+    Ok(())
+}
+
 pub(crate) fn reset() {
     *SLOTS.lock() = Slots::NONE;
 }

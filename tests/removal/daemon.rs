@@ -9,8 +9,9 @@ const ALL: &str = "C_GetInfo,C_GetSlotList,C_GetSlotInfo,C_GetTokenInfo,C_GetMec
     C_FindObjectsFinal,C_GetAttributeValue,C_SignInit,C_Sign";
 
 fn dies(fault: &Fault) {
-    fault.command(&format!("rule {ALL} return={CKR_DEVICE_ERROR}"));
+    // In this order: somebody may initialise it at once.
     fault.command("rule C_Initialize then clear-rules");
+    fault.command(&format!("rule {ALL} return={CKR_DEVICE_ERROR}"));
 }
 
 fn stays_dead(fault: &Fault) {

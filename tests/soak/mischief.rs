@@ -56,7 +56,7 @@ impl<'a> Mischief<'a> {
 
     /// Goes on until so many were signed.
     pub fn until(&mut self, signed: u64) {
-        while self.service.signed() < signed {
+        while self.service.signed() < signed && !self.service.is_astray() {
             if self.service.signed() < self.next {
                 thread::sleep(Duration::from_micros(200));
                 continue;
@@ -91,7 +91,10 @@ impl<'a> Mischief<'a> {
         }
         let away = self.service.errors() + self.random.within(0..=40);
         // Nobody is left to be told once so many are signed.
-        while self.service.errors() < away && self.service.signed() < signed {
+        while self.service.errors() < away
+            && self.service.signed() < signed
+            && !self.service.is_astray()
+        {
             thread::sleep(Duration::from_micros(200));
         }
         match self.random.one_in(2) {
@@ -115,7 +118,7 @@ impl<'a> Mischief<'a> {
     /// Waits until it signs again. What is done to a token that is being initialised would not be
     /// the service's fault.
     fn goes_on(&self) {
-        while !self.service.sign(b"is it there again?") {}
+        while !self.service.sign(b"is it there again?") && !self.service.is_astray() {}
     }
 }
 

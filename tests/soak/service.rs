@@ -53,7 +53,7 @@ impl Service {
     /// Signs until so many were signed by all threads.
     pub fn sign_until(&self, until: u64, thread: u64) {
         for number in 0_u64.. {
-            if self.signed() >= until {
+            if self.signed() >= until || self.is_astray() {
                 return;
             }
             self.sign(&[thread.to_be_bytes(), number.to_be_bytes()].concat());
@@ -107,6 +107,11 @@ impl Service {
             Some(kind) => *self.errors.lock().unwrap().entry(kind).or_default() += 1,
             None => self.unexpected.lock().unwrap().push(format!("{error:?}")),
         }
+    }
+
+    /// An error came that does not fit: there is no use in going on.
+    pub fn is_astray(&self) -> bool {
+        !self.unexpected.lock().unwrap().is_empty()
     }
 
     pub fn signed(&self) -> u64 {

@@ -100,6 +100,12 @@ impl Tokens<'_> {
         self.say(&format!("lose-sessions code={code}"));
     }
 
+    /// By somebody else in this process; nothing tells.
+    #[track_caller]
+    pub fn log_out(&self) {
+        self.say("log-out");
+    }
+
     #[track_caller]
     pub fn add_mechanism(&self, mechanism: CK_MECHANISM_TYPE, flags: CK_FLAGS) {
         self.say(&format!("mechanism add {mechanism} set-flags={flags}"));
