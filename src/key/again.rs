@@ -81,6 +81,22 @@ impl PrivateKey {
     }
 
     fn find_again(&self, session: &Pooled<'_>) -> Result<CK_OBJECT_HANDLE, Error> {
+        if let Some(handle) = self.look_for(session)? {
+            return Ok(handle);
+        }
+        // Where the login has ended and nobody was told, no private key is seen.
+        if !session.has(self.needs())? {
+            return Err(self.slot().not_logged_in());
+        }
+        // Another thread may have logged in since it was looked for.
+        let found = self.look_for(session)?;
+        found.ok_or_else(|| Error::Sign {
+            key: self.name(),
+            reason: SignError::KeyGone,
+        })
+    }
+
+    fn look_for(&self, session: &Pooled<'_>) -> Result<Option<CK_OBJECT_HANDLE>, Error> {
         let access = &self.inner.access;
         let class = CKO_PRIVATE_KEY.to_ne_bytes();
         let named = |class, with_label: bool| {
@@ -121,17 +137,10 @@ impl PrivateKey {
                 .into_iter()
                 .chain(shown.iter().filter(|_| own.is_none()));
             if candidates.into_iter().any(|public| self.is_of(public)) {
-                return Ok(handle);
+                return Ok(Some(handle));
             }
         }
-        // Where the login has ended and nobody was told, no private key is seen.
-        if !session.has(self.needs())? {
-            return Err(self.slot().not_logged_in());
-        }
-        Err(failed.unwrap_or_else(|| Error::Sign {
-            key: self.name(),
-            reason: SignError::KeyGone,
-        }))
+        failed.map_or(Ok(None), Err)
     }
 
     /// Whether this is the key's public key, as far as was known before.

@@ -66,7 +66,8 @@ impl<'a> Mischief<'a> {
                 1 => self.dies(),
                 2 => {
                     let slot = self.slot;
-                    self.losses += 1;
+                    // The sessions, and a moment later the login.
+                    self.losses += 2;
                     self.fault
                         .token(slot)
                         .lose_sessions(CKR_SESSION_HANDLE_INVALID);
