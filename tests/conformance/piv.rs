@@ -8,7 +8,7 @@ use cryptoki_sys::{CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA};
 use keyfob::{Curve, KeyStatus, KeyType, PinState, Token, TriesLeft};
 
 use crate::bench::{Bench, Key, Lack, PinStates};
-use crate::checks::bare::longest_key;
+use crate::checks::bare::Bare;
 use crate::checks::listing::missing_protection;
 use crate::checks::login::dropping_logs_out_of_the_module;
 use crate::checks::signing::no_mechanism;
@@ -176,4 +176,12 @@ fn serial() -> String {
     let serial = lines.find_map(|line| line.strip_prefix("Serial Number:"));
     let serial = serial.unwrap_or_else(|| panic!("no serial number: {told}"));
     serial.trim().to_owned()
+}
+
+/// The longest key that a mechanism takes, in bits. `None`: the token does not have it.
+#[track_caller]
+fn longest_key(bench: &Bench<'_>, mechanism: MechanismType) -> Option<usize> {
+    let bare = Bare::of(bench);
+    let info = bare.module().get_mechanism_info(bare.slot, mechanism);
+    info.ok().map(|info| info.max_key_size())
 }
