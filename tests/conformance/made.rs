@@ -1,4 +1,5 @@
 //! Keys made through PKCS#11, for the modules that take that.
+#![allow(dead_code, reason = "no test binary needs all of it")]
 
 use cryptoki::object::Attribute;
 use keyfob::{Curve, KeyStatus, KeyType};
