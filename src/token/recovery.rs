@@ -235,7 +235,10 @@ impl Slot {
                 .copied()
                 .find(|slot| self.is_in(functions, *slot))
         });
-        if found == Some(here) && self.login_is_seen(functions) {
+        // In a new life of the module the sessions were lost with the old one, and the login was in
+        // doubt at once: another thread may have made it again already.
+        let is_settled = || self.login_is_seen(functions) || self.pool.epoch() != epoch;
+        if found == Some(here) && is_settled() {
             return Ok(());
         }
         self.doubt_login();
