@@ -130,9 +130,13 @@ impl Slot {
         needs: Needs,
         act: impl Fn(&Pooled<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.attempt(functions, needs, |session| match session.has(needs)? {
-            true => act(session),
-            false => Err(self.not_logged_in()),
+        self.attempt(functions, needs, |session| {
+            // A card drops its login with a refused PIN, and the PIN of the next signature brings it
+            // back. OpenSC that is asked in between closes all sessions.
+            match self.pin_was_refused() || session.has(needs)? {
+                true => act(session),
+                false => Err(self.not_logged_in()),
+            }
         })
     }
 

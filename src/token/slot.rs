@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Slot {
     /// One more than the module's life in which the login was seen to be there, or to be none; 0
     /// where it may have ended without us.
     trusted: AtomicU64,
+    /// The PIN that was sent last was refused.
+    refused: AtomicBool,
     /// Held by whoever looks where the token is.
     pub(super) search: Mutex<()>,
     /// What the token said last, and when.
@@ -94,6 +96,7 @@ impl Slot {
             pool: Pool::new(info.max_sessions),
             login: Mutex::default(),
             trusted: AtomicU64::new(module.inner().functions().life().number() + 1),
+            refused: AtomicBool::default(),
             search: Mutex::default(),
             said: Mutex::default(),
             #[cfg(feature = "pcsc")]
@@ -340,6 +343,14 @@ impl Slot {
     /// The login is there, or it is known that there is none.
     pub(super) fn trust_login(&self) {
         self.trusted.store(self.life() + 1, Ordering::Release);
+    }
+
+    pub(super) fn pin_was_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_pin_refused(&self, refused: bool) {
+        self.refused.store(refused, Ordering::Relaxed);
     }
 
     fn life(&self) -> u64 {

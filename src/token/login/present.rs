@@ -58,7 +58,9 @@ impl Slot {
         let functions = session.functions();
         let sent = functions.login(session.handle(), user, pin.typed());
         self.forget_said();
-        sent.map_err(|code| match self.refusal(session, code) {
+        let sent = sent.map_err(|code| (code, self.refusal(session, code)));
+        self.set_pin_refused(matches!(sent, Err((_, Some(_)))));
+        sent.map_err(|(code, reason)| match reason {
             Some(reason) => self.pin_error(reason),
             None => self.lost(session, code),
         })
