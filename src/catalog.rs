@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[cfg(any(feature = "pcsc", test))]
 pub(crate) use models::Serves;
 pub(crate) use models::{DRIVERS, Driver};
-use models::{MULTIARCH, QUIRKS, Quirk, REMOTE};
+use models::{MULTIARCH, QUIRKS, Quirk, RACY, REMOTE};
 
 /// Whether this token's PIN flags (`CKF_USER_PIN_COUNT_LOW`, `…_FINAL_TRY`, `…_LOCKED`) may be
 /// missing although they are true, until a login has failed in this process. Their absence then
@@ -31,6 +31,13 @@ pub(crate) fn hides_pin_flags(model: &str, manufacturer: &str, module_file: &Pat
 pub(crate) fn is_remote(module_file: &Path) -> bool {
     let name = file_name(module_file);
     name.is_some_and(|name| REMOTE.iter().any(|begin| name.starts_with(begin)))
+}
+
+/// Whether a module that says it can be called by several threads at once cannot.
+pub(crate) fn must_take_turns(module_file: &Path) -> bool {
+    let name = file_name(module_file);
+    let is_racy = name.is_some_and(|name| RACY.iter().any(|begin| name.starts_with(begin)));
+    is_racy || is_remote(module_file)
 }
 
 impl Quirk {
@@ -206,6 +213,15 @@ mod tests {
         assert!(!hides_pin_flags("Rutoken ECP", "Aktiv Co.", rutoken));
         assert!(!hides_pin_flags("SoftHSM v2", "SoftHSM project", remote));
         assert!(!hides_pin_flags("not PKCS#15", "", Path::new("")));
+    }
+
+    #[test]
+    fn some_modules_are_called_in_turns() {
+        let tpm = "/usr/lib/x86_64-linux-gnu/libtpm2_pkcs11.so.1";
+        for name in [tpm, "/usr/lib64/p11-kit-proxy.so"] {
+            assert!(must_take_turns(Path::new(name)), "{name}");
+        }
+        assert!(!must_take_turns(Path::new("/usr/lib/libsofthsm2.so")));
     }
 
     #[test]

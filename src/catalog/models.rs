@@ -224,6 +224,13 @@ pub(super) static QUIRKS: [Quirk; 3] = [
 /// and its proxy, which goes by its library's name.
 pub(super) const REMOTE: [&str; 3] = ["p11-kit-client", "p11-kit-proxy", "libp11-kit"];
 
+/// How the file names begin of modules that say that they can be called by several threads at once, and
+/// cannot. When a connection breaks, p11-kit tells one of the threads that wait for an answer, and the
+/// others wait for ever: those are in [`REMOTE`]. tpm2-pkcs11 enters sessions into its table without a
+/// lock, so that two threads can be given one. Neither loses by it: the other side does one thing at a
+/// time.
+pub(super) const RACY: [&str; 1] = ["libtpm2_pkcs11"];
+
 /// Debian's folder for this architecture's libraries.
 pub(super) const MULTIARCH: Option<&str> = if cfg!(target_arch = "x86_64") {
     Some("x86_64-linux-gnu")

@@ -184,9 +184,7 @@ fn open(path: &Path) -> Result<Functions, ModuleError> {
         LoadFault::Loader(text) => ModuleError::Loader(text),
         LoadFault::NoFunctionList | LoadFault::BrokenFunctionList => ModuleError::NotPkcs11,
     })?;
-    // When a connection breaks, p11-kit tells one of the threads that wait for an answer, and the
-    // others wait for ever. The other side does one thing at a time anyway.
-    if catalog::is_remote(path) {
+    if catalog::must_take_turns(path) {
         functions.take_turns();
     }
     Ok(functions)
