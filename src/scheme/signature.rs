@@ -3,7 +3,7 @@
 use std::fmt;
 
 use der::asn1::{BitString, UintRef};
-use der::{Encode, Reader, SliceReader};
+use der::{Reader, SliceReader};
 use spki::SignatureBitStringEncoding;
 
 use super::{Family, Scheme};
@@ -253,17 +253,42 @@ fn ecdsa_from_der(curve: Curve, der: &[u8]) -> Result<Vec<u8>, SignatureError> {
     Ok(raw)
 }
 
+/// Written here, and not by `der`, which takes as long as all else that a signature costs beside the
+/// module.
 fn ecdsa_to_der(curve: Curve, r: &[u8], s: &[u8]) -> Result<Vec<u8>, SignatureError> {
     if is_zero(r) || is_zero(s) {
         return Err(SignatureError::Range { curve });
     }
-    // Room for two numbers of P-521. Encoding to a vector would work out the lengths twice.
-    let mut room = [0; 144];
-    let mut encode = || -> der::Result<_> {
-        let numbers = [UintRef::new(r)?, UintRef::new(s)?];
-        Ok(numbers.encode_to_slice(&mut room)?.to_vec())
-    };
-    encode().map_err(SignatureError::Der)
+    let numbers = [unsigned(r), unsigned(s)];
+    let length: usize = numbers
+        .iter()
+        .map(|(zero, digits)| 2 + zero.len() + digits.len())
+        .sum();
+    let mut der = Vec::with_capacity(3 + length);
+    // Two numbers of P-521 have 138 bytes with their headers: each length fits a byte.
+    match length {
+        0..128 => der.extend([SEQUENCE, length as u8]),
+        _ => der.extend([SEQUENCE, 0x81, length as u8]),
+    }
+    for (zero, digits) in numbers {
+        der.extend([INTEGER, (zero.len() + digits.len()) as u8]);
+        der.extend_from_slice(zero);
+        der.extend_from_slice(digits);
+    }
+    Ok(der)
+}
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+
+/// A number without the zeros before it, but for the one that keeps it positive.
+fn unsigned(number: &[u8]) -> (&'static [u8], &[u8]) {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let digits = number.get(zeros..).unwrap_or_default();
+    match digits.first() {
+        Some(0x80..) => (&[0], digits),
+        _ => (&[], digits),
+    }
 }
 
 fn is_zero(number: &[u8]) -> bool {
@@ -278,13 +303,16 @@ mod tests {
 
     #[test]
     fn high_bits_and_leading_zeros_survive_both_ways() {
-        for (first, last) in [(0xff, 1), (0x80, 0), (0, 0x7f), (0, 0x80)] {
-            let mut raw = vec![0; 64];
-            (raw[0], raw[31], raw[32], raw[63]) = (first, last | 1, last, first | 1);
-            let signature = Signature::from_raw(P256, &raw).unwrap();
-            assert_eq!(signature.to_raw(), raw);
-            let again = Signature::from_bytes(P256, signature.as_bytes().to_vec()).unwrap();
-            assert_eq!(again, signature);
+        for (scheme, width) in [(P256, 32), (Scheme::EcdsaP521Sha512, 66)] {
+            for (first, last) in [(0xff, 1), (0x80, 0), (0, 0x7f), (0, 0x80)] {
+                let mut raw = vec![0; 2 * width];
+                (raw[0], raw[width - 1]) = (first, last | 1);
+                (raw[width], raw[2 * width - 1]) = (last, first | 1);
+                let signature = Signature::from_raw(scheme, &raw).unwrap();
+                assert_eq!(signature.to_raw(), raw);
+                let again = Signature::from_bytes(scheme, signature.as_bytes().to_vec()).unwrap();
+                assert_eq!(again, signature);
+            }
         }
     }
 
