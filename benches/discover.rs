@@ -12,6 +12,8 @@ mod pairs;
 mod pcscd;
 #[path = "../tests/support/rutoken.rs"]
 mod rutoken;
+#[path = "../tests/support/softhsm.rs"]
+mod softhsm;
 #[path = "../tests/support/vpcd.rs"]
 mod vpcd;
 

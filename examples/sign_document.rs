@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use keyfob::{Identity, Scheme, cms};
+use keyfob::{Certificate, Identities, Identity, Scheme, cms};
 
 /// Sign documents with a key on a token.
 ///
@@ -29,6 +29,9 @@ struct Arguments {
     /// The key: a PKCS#11 URI or its label. Not needed where one identity can sign.
     #[arg(long, value_name = "URI|LABEL")]
     key: Option<String>,
+    /// The certificate of the key, where the token does not have it: a DER or PEM file.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
     /// The signature scheme, for instance rsa-pss-sha256. By default the usual one of the key.
     #[arg(long, value_name = "NAME")]
     scheme: Option<Scheme>,
@@ -62,10 +65,16 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let found = keyfob::discover()?;
     let token = cli::token(&found, arguments.token.as_deref(), arguments.key.as_deref())?;
-    let identities = cli::unlock(&token)?.identities()?;
-    let me = match arguments.key.as_deref() {
-        Some(name) if keyfob::Uri::looks_like(name) => identities.uri(&name.parse()?).only()?,
-        Some(label) => identities.label(label).only()?,
+    let mut identities = cli::unlock(&token)?.identities()?;
+    if let Some(name) = arguments.key.as_deref() {
+        identities = match keyfob::Uri::looks_like(name) {
+            true => identities.uri(&name.parse()?),
+            false => identities.label(name),
+        };
+    }
+    let me = match &arguments.cert {
+        Some(file) => with_certificate(&identities, file)?,
+        None if arguments.key.is_some() => identities.only()?,
         None => cli::only(identities.for_signing().valid_now())?,
     };
     let me = me.with_prompt(cli::prompt());
@@ -82,6 +91,23 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{}", signed_path(file).display());
     }
     Ok(())
+}
+
+/// The identity whose key this certificate is of.
+fn with_certificate(identities: &Identities, file: &Path) -> Result<Identity> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let certificate = Certificate::read(file).map_err(|error| named(&error))?;
+    let mut refused = None;
+    for identity in identities.iter().filter(|one| one.key().is_some()) {
+        match identity.clone().with_certificate(certificate.clone()) {
+            Ok(identity) => return Ok(identity),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.map_or_else(
+        || named(&"the token shows no key to complete"),
+        |error| named(&error),
+    ))?
 }
 
 fn sign(

@@ -45,7 +45,7 @@ struct Arguments {
     /// Check as of this time, as 2026-01-31T12:00:00Z; now by default.
     #[arg(long, value_name = "TIME")]
     at: Option<der::DateTime>,
-    /// Accept something weak: md5, sha1, short-rsa.
+    /// Accept something weak: md5, sha1, short-rsa, gost94.
     #[arg(long, value_name = "WEAKNESS", value_parser = weakness)]
     allow: Vec<Weakness>,
     /// Demand CAdES: that the signer says which certificate it signed with.
@@ -128,7 +128,8 @@ fn weakness(name: &str) -> std::result::Result<Weakness, String> {
         "md5" => Ok(Weakness::Md5),
         "sha1" => Ok(Weakness::Sha1),
         "short-rsa" => Ok(Weakness::ShortRsa),
-        _ => Err("it is none of md5, sha1 and short-rsa".into()),
+        "gost94" => Ok(Weakness::Gost94),
+        _ => Err("it is none of md5, sha1, short-rsa and gost94".into()),
     }
 }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read};
 
 use der::asn1::ObjectIdentifier;
+#[cfg(feature = "gost")]
+use gost94::Gost94CryptoPro;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
-#[cfg(feature = "cms")]
-use spki::AlgorithmIdentifierOwned;
+#[cfg(feature = "gost")]
+use streebog::{Streebog256, Streebog512};
 
-/// A digest algorithm (FIPS 180-4, but for MD5).
+/// A digest algorithm (FIPS 180-4, but for MD5 and those of GOST).
 ///
 /// # Example
 /// ```
@@ -34,6 +36,16 @@ pub enum DigestAlgorithm {
     Sha1,
     /// MD5 (RFC 1321): 16 bytes. Broken, as [`is_weak`](Self::is_weak) says.
     Md5,
+    /// Streebog, GOST R 34.11-2012 (RFC 6986), with 256 bits: 32 bytes.
+    #[cfg(feature = "gost")]
+    Streebog256,
+    /// Streebog, GOST R 34.11-2012 (RFC 6986), with 512 bits: 64 bytes.
+    #[cfg(feature = "gost")]
+    Streebog512,
+    /// GOST R 34.11-94 (RFC 5831) with the parameters of CryptoPro (RFC 4357 section 11.2): 32 bytes.
+    /// Of old documents, and [weak](Self::is_weak).
+    #[cfg(feature = "gost")]
+    Gost94,
 }
 
 impl DigestAlgorithm {
@@ -96,6 +108,12 @@ impl DigestAlgorithm {
             Self::Sha512 => State::Sha512(Sha512::new()),
             Self::Sha1 => State::Sha1(Sha1::new()),
             Self::Md5 => State::Md5(Md5::new()),
+            #[cfg(feature = "gost")]
+            Self::Streebog256 => State::Streebog256(Box::default()),
+            #[cfg(feature = "gost")]
+            Self::Streebog512 => State::Streebog512(Box::default()),
+            #[cfg(feature = "gost")]
+            Self::Gost94 => State::Gost94(Box::default()),
         })
     }
 
@@ -112,10 +130,14 @@ impl DigestAlgorithm {
             Self::Sha512 => 64,
             Self::Sha1 => 20,
             Self::Md5 => 16,
+            #[cfg(feature = "gost")]
+            Self::Streebog256 | Self::Gost94 => 32,
+            #[cfg(feature = "gost")]
+            Self::Streebog512 => 64,
         }
     }
 
-    /// The object identifier of the digest (RFC 5754 section 2).
+    /// The object identifier of the digest (RFC 5754 section 2, RFC 9215 section 2).
     ///
     /// # Example
     /// ```
@@ -129,20 +151,18 @@ impl DigestAlgorithm {
             Self::Sha512 => "2.16.840.1.101.3.4.2.3",
             Self::Sha1 => "1.3.14.3.2.26",
             Self::Md5 => "1.2.840.113549.2.5",
+            #[cfg(feature = "gost")]
+            Self::Streebog256 => "1.2.643.7.1.1.2.2",
+            #[cfg(feature = "gost")]
+            Self::Streebog512 => "1.2.643.7.1.1.2.3",
+            #[cfg(feature = "gost")]
+            Self::Gost94 => "1.2.643.2.2.9",
         })
     }
 
-    /// The AlgorithmIdentifier that names this digest: without parameters (RFC 5754 section 2).
-    #[cfg(feature = "cms")]
-    pub(crate) fn algorithm_identifier(self) -> AlgorithmIdentifierOwned {
-        AlgorithmIdentifierOwned {
-            oid: self.oid(),
-            parameters: None,
-        }
-    }
-
     /// Whether others can find two messages with one digest, so that a signature of the one is one
-    /// of the other too: MD5 and SHA-1.
+    /// of the other too: MD5 and SHA-1, and GOST R 34.11-94, of which that is shown on paper and which
+    /// Russia has given up.
     ///
     /// Nothing is signed with these. Signatures that were made with them are checked where the
     /// caller allows it.
@@ -155,21 +175,51 @@ impl DigestAlgorithm {
     /// assert!(!DigestAlgorithm::Sha256.is_weak());
     /// ```
     pub const fn is_weak(self) -> bool {
-        matches!(self, Self::Sha1 | Self::Md5)
+        match self {
+            Self::Sha1 | Self::Md5 => true,
+            #[cfg(feature = "gost")]
+            Self::Gost94 => true,
+            _ => false,
+        }
     }
 
     /// The algorithm with this object identifier, if it is one of ours and not weak.
     pub(crate) fn from_oid(oid: ObjectIdentifier) -> Option<Self> {
-        [Self::Sha256, Self::Sha384, Self::Sha512]
-            .into_iter()
-            .find(|digest| digest.oid() == oid)
+        const ALL: &[DigestAlgorithm] = &[
+            DigestAlgorithm::Sha256,
+            DigestAlgorithm::Sha384,
+            DigestAlgorithm::Sha512,
+            #[cfg(feature = "gost")]
+            DigestAlgorithm::Streebog256,
+            #[cfg(feature = "gost")]
+            DigestAlgorithm::Streebog512,
+        ];
+        let mut all = ALL.iter().copied();
+        all.find(|digest| digest.oid() == oid || digest.kazakh_oid() == Some(oid))
     }
 
     /// The algorithm with this object identifier, if it is one of ours, weak or not.
     #[cfg(feature = "cms")]
     pub(crate) fn from_oid_even_weak(oid: ObjectIdentifier) -> Option<Self> {
-        let weak = || [Self::Sha1, Self::Md5].into_iter();
-        Self::from_oid(oid).or_else(|| weak().find(|digest| digest.oid() == oid))
+        const WEAK: &[DigestAlgorithm] = &[
+            DigestAlgorithm::Sha1,
+            DigestAlgorithm::Md5,
+            #[cfg(feature = "gost")]
+            DigestAlgorithm::Gost94,
+        ];
+        let weak = || WEAK.iter().find(|digest| digest.oid() == oid);
+        Self::from_oid(oid).or_else(|| weak().copied())
+    }
+
+    /// What Kazakhstan calls it, where that is another object identifier.
+    pub(crate) const fn kazakh_oid(self) -> Option<ObjectIdentifier> {
+        match self {
+            #[cfg(feature = "gost")]
+            Self::Streebog256 => Some(ObjectIdentifier::new_unwrap("1.2.398.3.10.1.3.2")),
+            #[cfg(feature = "gost")]
+            Self::Streebog512 => Some(ObjectIdentifier::new_unwrap("1.2.398.3.10.1.3.3")),
+            _ => None,
+        }
     }
 }
 
@@ -181,6 +231,12 @@ impl fmt::Display for DigestAlgorithm {
             Self::Sha512 => "SHA-512",
             Self::Sha1 => "SHA-1",
             Self::Md5 => "MD5",
+            #[cfg(feature = "gost")]
+            Self::Streebog256 => "Streebog-256",
+            #[cfg(feature = "gost")]
+            Self::Streebog512 => "Streebog-512",
+            #[cfg(feature = "gost")]
+            Self::Gost94 => "GOST R 34.11-94",
         })
     }
 }
@@ -207,6 +263,13 @@ enum State {
     Sha512(Sha512),
     Sha1(Sha1),
     Md5(Md5),
+    // These are several times as large as the others.
+    #[cfg(feature = "gost")]
+    Streebog256(Box<Streebog256>),
+    #[cfg(feature = "gost")]
+    Streebog512(Box<Streebog512>),
+    #[cfg(feature = "gost")]
+    Gost94(Box<Gost94CryptoPro>),
 }
 
 impl Hasher {
@@ -225,6 +288,12 @@ impl Hasher {
             State::Sha512(state) => state.update(data),
             State::Sha1(state) => state.update(data),
             State::Md5(state) => state.update(data),
+            #[cfg(feature = "gost")]
+            State::Streebog256(state) => state.update(data),
+            #[cfg(feature = "gost")]
+            State::Streebog512(state) => state.update(data),
+            #[cfg(feature = "gost")]
+            State::Gost94(state) => state.update(data),
         }
     }
 
@@ -242,6 +311,12 @@ impl Hasher {
             State::Sha512(state) => state.finalize().to_vec(),
             State::Sha1(state) => state.finalize().to_vec(),
             State::Md5(state) => state.finalize().to_vec(),
+            #[cfg(feature = "gost")]
+            State::Streebog256(state) => state.finalize().to_vec(),
+            #[cfg(feature = "gost")]
+            State::Streebog512(state) => state.finalize().to_vec(),
+            #[cfg(feature = "gost")]
+            State::Gost94(state) => state.finalize().to_vec(),
         }
     }
 
@@ -260,6 +335,12 @@ impl Hasher {
             State::Sha512(_) => DigestAlgorithm::Sha512,
             State::Sha1(_) => DigestAlgorithm::Sha1,
             State::Md5(_) => DigestAlgorithm::Md5,
+            #[cfg(feature = "gost")]
+            State::Streebog256(_) => DigestAlgorithm::Streebog256,
+            #[cfg(feature = "gost")]
+            State::Streebog512(_) => DigestAlgorithm::Streebog512,
+            #[cfg(feature = "gost")]
+            State::Gost94(_) => DigestAlgorithm::Gost94,
         }
     }
 }
@@ -275,34 +356,33 @@ impl fmt::Debug for Hasher {
 mod tests {
     use super::*;
 
-    const ALL: [DigestAlgorithm; 5] = [
-        DigestAlgorithm::Sha256,
-        DigestAlgorithm::Sha384,
-        DigestAlgorithm::Sha512,
-        DigestAlgorithm::Sha1,
-        DigestAlgorithm::Md5,
+    /// With the first four bytes of the digest of "abc" (FIPS 180-4, RFC 1321; for those of GOST the
+    /// engine of OpenSSL).
+    const ALL: &[(DigestAlgorithm, [u8; 4])] = &[
+        (DigestAlgorithm::Sha256, [0xba, 0x78, 0x16, 0xbf]),
+        (DigestAlgorithm::Sha384, [0xcb, 0x00, 0x75, 0x3f]),
+        (DigestAlgorithm::Sha512, [0xdd, 0xaf, 0x35, 0xa1]),
+        (DigestAlgorithm::Sha1, [0xa9, 0x99, 0x3e, 0x36]),
+        (DigestAlgorithm::Md5, [0x90, 0x01, 0x50, 0x98]),
+        #[cfg(feature = "gost")]
+        (DigestAlgorithm::Streebog256, [0x4e, 0x29, 0x19, 0xcf]),
+        #[cfg(feature = "gost")]
+        (DigestAlgorithm::Streebog512, [0x28, 0x15, 0x6e, 0x28]),
+        #[cfg(feature = "gost")]
+        (DigestAlgorithm::Gost94, [0xb2, 0x85, 0x05, 0x6d]),
     ];
 
-    /// FIPS 180-4's example "abc", and RFC 1321's, first four bytes.
     #[test]
     fn known_digests() {
-        let first_bytes = ALL.map(|algorithm| algorithm.digest(b"abc")[..4].to_vec());
-        assert_eq!(
-            first_bytes,
-            [
-                [0xba, 0x78, 0x16, 0xbf],
-                [0xcb, 0x00, 0x75, 0x3f],
-                [0xdd, 0xaf, 0x35, 0xa1],
-                [0xa9, 0x99, 0x3e, 0x36],
-                [0x90, 0x01, 0x50, 0x98]
-            ]
-        );
+        for (algorithm, first_bytes) in ALL {
+            assert_eq!(algorithm.digest(b"abc")[..4], *first_bytes, "{algorithm}");
+        }
     }
 
     #[test]
     fn pieces_stream_and_whole_agree() {
         let data: Vec<u8> = (0..200_000u32).map(|i| (i % 251) as u8).collect();
-        for algorithm in ALL {
+        for (algorithm, _) in ALL.iter().copied() {
             let whole = algorithm.digest(&data);
             assert_eq!(whole.len(), algorithm.output_len());
             assert_eq!(algorithm.digest_reader(Uneven(&data)).unwrap(), whole);

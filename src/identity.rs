@@ -132,6 +132,48 @@ impl Identity {
         }
     }
 
+    /// The same identity with this certificate, which the token does not have or does not show.
+    ///
+    /// It has to be of the same key. Where the token does not show the public key either, each
+    /// signature is verified with the certificate's before it is given out.
+    ///
+    /// # Errors
+    /// [`SignError::CertificateOfAnotherKey`]; [`Error::Certificate`] where its public key cannot be read;
+    /// [`SignError::KeyHidden`] and [`SignError::NoKey`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// use keyfob::{Certificate, Pin};
+    ///
+    /// let fob = keyfob::discover()?.only()?.unlock(&Pin::from("12345678"))?;
+    /// let certificate = std::fs::read("me.cer").expect("the file is there");
+    /// let certificate = Certificate::from_der(&certificate)?;
+    /// let me = fob.identities()?.label("gost").only()?.with_certificate(certificate)?;
+    /// # Ok::<(), keyfob::Error>(())
+    /// ```
+    pub fn with_certificate(self, certificate: Certificate) -> Result<Self, Error> {
+        let key = self.signing_key()?;
+        let certified = certificate.public_key()?;
+        let key = match self.public_key() {
+            Some(own) if *own == certified => key.clone(),
+            None if key.key_type().could_be(certified.key_type()) => {
+                key.clone().checked_by(certified.clone())
+            }
+            _ => {
+                return Err(Error::Sign {
+                    key: key.name(),
+                    reason: SignError::CertificateOfAnotherKey,
+                });
+            }
+        };
+        Ok(Self {
+            certificate: Some(certificate),
+            public_key: Some(certified),
+            key: Some(key),
+            ..self
+        })
+    }
+
     pub(crate) fn with_key(self, key: PrivateKey) -> Self {
         Self {
             key: Some(key),

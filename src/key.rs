@@ -1,10 +1,16 @@
 //! A private key on a token, and what protects it.
 
 mod again;
+#[cfg(feature = "gost")]
+pub(crate) mod gost;
 mod protection;
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "gost")]
+use std::sync::OnceLock;
+#[cfg(feature = "gost")]
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki_sys::*;
@@ -54,6 +60,12 @@ struct Inner {
     /// The schemes that it was found to sign with, a bit for each: asked for at every signature, by
     /// all threads.
     fitting: Arc<AtomicU64>,
+    /// What its signatures are verified with where they have to be, once it was looked for.
+    #[cfg(feature = "gost")]
+    judge: Arc<OnceLock<PublicKey>>,
+    /// The order in which its signatures' bytes come.
+    #[cfg(feature = "gost")]
+    order: Arc<AtomicU8>,
 }
 
 fn bit(scheme: Scheme) -> u64 {
@@ -156,6 +168,16 @@ impl PrivateKey {
                 missing,
             }),
         }
+    }
+
+    #[cfg(feature = "gost")]
+    pub(crate) fn found_judge(&self) -> &OnceLock<PublicKey> {
+        &self.inner.judge
+    }
+
+    #[cfg(feature = "gost")]
+    pub(crate) fn order(&self) -> &AtomicU8 {
+        &self.inner.order
     }
 
     pub(crate) fn slot(&self) -> &Slot {
@@ -271,7 +293,12 @@ impl Access {
             (Some(modulus), Some(exponent)) => PublicKey::from_rsa(modulus, exponent).ok(),
             _ => None,
         };
-        let key_type = key_type(self::kind(kind), modulus.as_deref(), ec_params.as_deref());
+        let kind = self::kind(kind);
+        let key_type = key_type(kind, modulus.as_deref(), ec_params.as_deref());
+        #[cfg(feature = "gost")]
+        let key_type = gost::Shown::of(session, handle, kind, false)?
+            .key_type()
+            .unwrap_or(key_type);
         Ok(PrivateKey {
             inner: Arc::new(Inner {
                 access: self.clone(),
@@ -283,6 +310,10 @@ impl Access {
                 can_sign: flag(can_sign),
                 protection,
                 fitting: Arc::default(),
+                #[cfg(feature = "gost")]
+                judge: Arc::default(),
+                #[cfg(feature = "gost")]
+                order: Arc::default(),
             }),
             prompt: None,
             checked_by: None,

@@ -31,6 +31,10 @@ mod guide {}
 #[doc = include_str!("../docs/documents.md")]
 mod documents_guide {}
 
+#[cfg(all(doctest, feature = "gost"))]
+#[doc = include_str!("../docs/gost.md")]
+mod gost_guide {}
+
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../docs/tls.md")]
 mod tls_guide {}
@@ -42,6 +46,8 @@ pub mod cms;
 mod digest;
 mod discovery;
 mod error;
+#[cfg(feature = "gost")]
+mod gost;
 mod identity;
 mod key;
 mod module;
@@ -64,6 +70,8 @@ pub mod trust;
 mod uri;
 mod verify;
 
+#[cfg(feature = "gost")]
+pub use gost::GostParameterSet;
 #[cfg(all(feature = "prompt", unix))]
 pub use pin::TerminalPrompt;
 #[cfg(feature = "rustls")]

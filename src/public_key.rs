@@ -1,5 +1,7 @@
 //! Public keys: from a certificate, a file, or the attributes a token shows.
 
+#[cfg(feature = "gost")]
+mod gost_key;
 mod key_type;
 mod point;
 mod rsa_key;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 use std::{fmt, ptr};
 
 use der::asn1::{AnyRef, BitStringRef};
+#[cfg(feature = "gost")]
+use der::referenced::OwnedToRef;
 use der::{Decode, Document, Encode};
 use spki::{AlgorithmIdentifierRef, EncodePublicKey, SubjectPublicKeyInfoRef};
 
@@ -17,7 +21,11 @@ pub(crate) use rsa_key::RSA_BITS;
 use rsa_key::RsaUse;
 
 use crate::Scheme;
+#[cfg(feature = "gost")]
+use crate::gost::{GostKey, GostParameterSet};
 use crate::pem;
+#[cfg(feature = "gost")]
+use crate::scheme::{Family, GostStandard};
 
 const PEM_LABEL: &str = "PUBLIC KEY";
 
@@ -29,7 +37,8 @@ const PEM_LABEL: &str = "PUBLIC KEY";
 /// sane size, a point is on its curve.
 ///
 /// Two keys are equal if they are the same key, however each was written: points compressed or
-/// not, `id-RSASSA-PSS` or `rsaEncryption`. `Clone` is cheap.
+/// not, `id-RSASSA-PSS` or `rsaEncryption`, a curve of GOST R 34.10 by whichever of its names.
+/// `Clone` is cheap.
 ///
 /// # Example
 /// ```
@@ -53,13 +62,18 @@ struct Inner {
     material: Material,
     /// One spelling for each key; what equality and hashing go by.
     canonical: Vec<u8>,
-    /// Where the key says that it is for RSA-PSS alone: how it said so.
-    pss: Option<Pss>,
+    /// Where the key is spelled otherwise: its SubjectPublicKeyInfo.
+    written: Option<Vec<u8>>,
+    allowed: Allowed,
 }
 
-struct Pss {
-    spki: Vec<u8>,
-    allowed: RsaUse,
+/// What a key says that it is for.
+enum Allowed {
+    Anything,
+    /// RSA-PSS alone.
+    Pss(RsaUse),
+    #[cfg(feature = "gost")]
+    Gost(GostStandard),
 }
 
 /// What a signature is verified with.
@@ -70,6 +84,8 @@ pub(crate) enum Material {
     P384(Box<p384::ecdsa::VerifyingKey>),
     P521(Box<p521::ecdsa::VerifyingKey>),
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
+    #[cfg(feature = "gost")]
+    Gost(GostKey),
     Other,
 }
 
@@ -190,6 +206,37 @@ impl PublicKey {
         }
     }
 
+    /// Makes a key of GOST R 34.10 of a token's `CKA_GOSTR3410_PARAMS` and `CKA_VALUE` (PKCS#11 3.1
+    /// section 6.46.4): the DER object identifier of the parameter set, and both coordinates, each
+    /// little-endian. Some modules wrap the latter in a DER OCTET STRING.
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Malformed`] where the parameter set is unknown, or the point has a wrong
+    /// length, is not on the curve or of small order.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::{GostParameterSet, KeyType, PublicKey};
+    ///
+    /// // CryptoPro-A, and its base point.
+    /// let parameters = [0x06, 0x07, 0x2a, 0x85, 0x03, 0x02, 0x02, 0x23, 0x01];
+    /// let mut point = [0; 64];
+    /// point[0] = 1;
+    /// point[32..].copy_from_slice(&[
+    ///     0x14, 0x1e, 0x9f, 0x9e, 0x9c, 0xc9, 0xac, 0x22, 0xb1, 0xe3, 0x23, 0xdf, 0x2d, 0x4f, 0x29,
+    ///     0x35, 0x76, 0x2b, 0x3f, 0x45, 0x5a, 0x50, 0xdf, 0x27, 0xda, 0x9c, 0x98, 0xe0, 0x71, 0xe4,
+    ///     0x91, 0x8d,
+    /// ]);
+    /// let key = PublicKey::from_gost(&parameters, &point)?;
+    /// assert_eq!(key.key_type(), KeyType::Gost256(GostParameterSet::CryptoProA));
+    /// # Ok::<(), keyfob::PublicKeyError>(())
+    /// ```
+    #[cfg(feature = "gost")]
+    pub fn from_gost(parameters: &[u8], value: &[u8]) -> Result<Self, PublicKeyError> {
+        let set = gost_key::set_of_token(parameters)?;
+        Self::gost(set, gost_key::unwrap(set, value), None)
+    }
+
     /// The algorithm and size.
     ///
     /// # Example
@@ -205,7 +252,8 @@ impl PublicKey {
     /// The DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     ///
     /// RSA keys have NULL parameters (RFC 8017 appendix A.1), points are uncompressed; a key that
-    /// was read as `id-RSASSA-PSS` (RFC 4055 section 3.1) keeps that form.
+    /// was read as `id-RSASSA-PSS` (RFC 4055 section 3.1), or by the standards of GOST R 34.10-2001 or of
+    /// Kazakhstan, keeps that form.
     ///
     /// # Example
     /// ```
@@ -214,10 +262,7 @@ impl PublicKey {
     /// # Ok::<(), keyfob::PublicKeyError>(())
     /// ```
     pub fn spki_der(&self) -> &[u8] {
-        match &self.0.pss {
-            Some(pss) => &pss.spki,
-            None => &self.0.canonical,
-        }
+        self.0.written.as_ref().unwrap_or(&self.0.canonical)
     }
 
     /// The SubjectPublicKeyInfo as PEM (RFC 7468 section 13), with `\n` at its line ends.
@@ -238,12 +283,17 @@ impl PublicKey {
     }
 
     /// Whether what the key says of its own use leaves room for `scheme`: an `id-RSASSA-PSS` key
-    /// is for PSS alone, and may name the one digest it is for (RFC 4055 section 1.2).
+    /// is for PSS alone, and may name the one digest it is for (RFC 4055 section 1.2); one of GOST
+    /// R 34.10 names a standard.
     pub(crate) fn permits(&self, scheme: Scheme) -> bool {
-        self.0
-            .pss
-            .as_ref()
-            .is_none_or(|pss| pss.allowed.permits(scheme))
+        match self.0.allowed {
+            Allowed::Anything => true,
+            Allowed::Pss(allowed) => allowed.permits(scheme),
+            #[cfg(feature = "gost")]
+            Allowed::Gost(standard) => {
+                matches!(scheme.family(), Family::Gost(gost) if gost.standard == standard)
+            }
+        }
     }
 
     fn from_spki(spki: SubjectPublicKeyInfoRef<'_>) -> Result<Self, PublicKeyError> {
@@ -253,10 +303,10 @@ impl PublicKey {
             rsa_key::RSA_ENCRYPTION | rsa_key::RSASSA_PSS => {
                 let (modulus, exponent) = rsa_key::from_der(whole_bytes(bits)?)?;
                 let pss = match oid {
-                    rsa_key::RSASSA_PSS => Some(Pss {
-                        spki: spki.to_der().map_err(PublicKeyError::Der)?,
-                        allowed: RsaUse::from_pss_parameters(parameters)?,
-                    }),
+                    rsa_key::RSASSA_PSS => Some((
+                        spki.to_der().map_err(PublicKeyError::Der)?,
+                        RsaUse::from_pss_parameters(parameters)?,
+                    )),
                     // RFC 8017 appendix A.1 wants NULL; certificates without it are about.
                     _ if parameters.is_none_or(AnyRef::is_null) => None,
                     _ => return Err(malformed("RSA", "its parameters are not NULL")),
@@ -286,24 +336,37 @@ impl PublicKey {
                 Self::ed25519(bytes.try_into().map_err(|_| ED25519_LENGTH)?)
             }
             _ => {
-                let spki = spki.to_der().map_err(PublicKeyError::Der)?;
-                Ok(Self::other(KeyType::Other(oid), spki))
+                let written = spki.to_der().map_err(PublicKeyError::Der)?;
+                #[cfg(feature = "gost")]
+                if let Some(named) = gost_key::named(spki.algorithm) {
+                    let point = gost_key::point_of(whole_bytes(bits)?)?;
+                    let other = Some((written, named.standard));
+                    let other = other.filter(|(_, one)| *one != GostStandard::Russia2012);
+                    return Self::gost(named.set, point, other);
+                }
+                Ok(Self::other(KeyType::Other(oid), written))
             }
         }
     }
 
-    fn rsa(modulus: &[u8], exponent: &[u8], pss: Option<Pss>) -> Result<Self, PublicKeyError> {
+    fn rsa(
+        modulus: &[u8],
+        exponent: &[u8],
+        pss: Option<(Vec<u8>, RsaUse)>,
+    ) -> Result<Self, PublicKeyError> {
         let (bits, key) = rsa_key::from_numbers(modulus, exponent)?;
         let algorithm = AlgorithmIdentifierRef {
             oid: rsa_key::RSA_ENCRYPTION,
             parameters: Some(AnyRef::NULL),
         };
         let numbers = rsa_key::to_der(modulus, exponent).map_err(PublicKeyError::Der)?;
+        let (written, allowed) = pss.unzip();
         Ok(Self(Arc::new(Inner {
             key_type: KeyType::Rsa { bits },
             material: Material::Rsa(key),
             canonical: encode(algorithm, &numbers)?,
-            pss,
+            written,
+            allowed: allowed.map_or(Allowed::Anything, Allowed::Pss),
         })))
     }
 
@@ -319,7 +382,8 @@ impl PublicKey {
             key_type: KeyType::Ec(curve),
             material,
             canonical: encode(algorithm, &uncompressed)?,
-            pss: None,
+            written: None,
+            allowed: Allowed::Anything,
         })))
     }
 
@@ -334,7 +398,36 @@ impl PublicKey {
             key_type: KeyType::Ed25519,
             material: Material::Ed25519(Box::new(key)),
             canonical: encode(algorithm, bytes)?,
-            pss: None,
+            written: None,
+            allowed: Allowed::Anything,
+        })))
+    }
+
+    /// `point` is both coordinates, each little-endian; `written` is how the key stood by another
+    /// standard than that of 2012.
+    #[cfg(feature = "gost")]
+    fn gost(
+        set: GostParameterSet,
+        point: &[u8],
+        written: Option<(Vec<u8>, GostStandard)>,
+    ) -> Result<Self, PublicKeyError> {
+        let key = GostKey::from_bytes(set, point).map_err(gost_key::broken)?;
+        let spelled = |set| {
+            let algorithm = gost_key::algorithm(set).map_err(PublicKeyError::Der)?;
+            let point = gost_key::to_der(point).map_err(PublicKeyError::Der)?;
+            encode(algorithm.owned_to_ref(), &point)
+        };
+        let (written, allowed) = match written {
+            Some((written, standard)) => (Some(written), Allowed::Gost(standard)),
+            None if set == set.curve() => (None, Allowed::Anything),
+            None => (Some(spelled(set)?), Allowed::Anything),
+        };
+        Ok(Self(Arc::new(Inner {
+            key_type: KeyType::gost(set),
+            material: Material::Gost(key),
+            canonical: spelled(set.curve())?,
+            written,
+            allowed,
         })))
     }
 
@@ -343,7 +436,8 @@ impl PublicKey {
             key_type,
             material: Material::Other,
             canonical: spki,
-            pss: None,
+            written: None,
+            allowed: Allowed::Anything,
         }))
     }
 }

@@ -16,6 +16,8 @@ pub use signature::{Signature, SignatureError};
 
 use crate::{Curve, DigestAlgorithm, KeyType};
 use Curve::{P256, P384, P521};
+#[cfg(feature = "gost")]
+use DigestAlgorithm::{Gost94, Streebog256, Streebog512};
 use DigestAlgorithm::{Md5, Sha1, Sha256, Sha384, Sha512};
 
 /// A signature scheme: the algorithm, and the digest where it takes one.
@@ -78,6 +80,22 @@ pub enum Scheme {
     EcdsaP384Sha1,
     /// ECDSA on P-521 with SHA-1. [Weak](Self::WEAK).
     EcdsaP521Sha1,
+    /// GOST R 34.10-2012 (RFC 7091) with a key of 256 bits and Streebog-256.
+    #[cfg(feature = "gost")]
+    Gost256,
+    /// GOST R 34.10-2012 (RFC 7091) with a key of 512 bits and Streebog-512.
+    #[cfg(feature = "gost")]
+    Gost512,
+    /// The same as [`Gost256`](Self::Gost256) by the standard of Kazakhstan, ST RK GOST R 34.10-2015:
+    /// with names of its own, and the signature's bytes in reverse.
+    #[cfg(feature = "gost")]
+    GostKz256,
+    /// The same as [`Gost512`](Self::Gost512) by the standard of Kazakhstan.
+    #[cfg(feature = "gost")]
+    GostKz512,
+    /// GOST R 34.10-2001 (RFC 5832) with GOST R 34.11-94, of old documents. [Weak](Self::WEAK).
+    #[cfg(feature = "gost")]
+    Gost2001,
 }
 
 /// What the schemes of one kind have in common.
@@ -87,6 +105,29 @@ pub(crate) enum Family {
     RsaPss,
     Ecdsa(Curve),
     Ed25519,
+    #[cfg(feature = "gost")]
+    Gost(Gost),
+}
+
+/// What tells the schemes of GOST R 34.10 apart, beside the digest.
+#[cfg(feature = "gost")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gost {
+    /// Of a number: 32 or 64 bytes.
+    pub(crate) len: usize,
+    pub(crate) standard: GostStandard,
+}
+
+/// By which standard names and bytes are.
+#[cfg(feature = "gost")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GostStandard {
+    /// GOST R 34.10-2012, RFC 9215.
+    Russia2012,
+    /// GOST R 34.10-2001, RFC 4491.
+    Russia2001,
+    /// ST RK GOST R 34.10-2015.
+    Kazakhstan,
 }
 
 /// All that is said of a scheme, in one place.
@@ -124,6 +165,14 @@ impl Scheme {
         Self::EcdsaP521Sha384,
         Self::EcdsaP521Sha512,
         Self::Ed25519,
+        #[cfg(feature = "gost")]
+        Self::Gost256,
+        #[cfg(feature = "gost")]
+        Self::Gost512,
+        #[cfg(feature = "gost")]
+        Self::GostKz256,
+        #[cfg(feature = "gost")]
+        Self::GostKz512,
     ];
 
     /// The schemes whose digest [is weak](DigestAlgorithm::is_weak). Nothing is signed with them,
@@ -144,6 +193,8 @@ impl Scheme {
         Self::EcdsaP256Sha1,
         Self::EcdsaP384Sha1,
         Self::EcdsaP521Sha1,
+        #[cfg(feature = "gost")]
+        Self::Gost2001,
     ];
 
     /// The most bytes that are signed with Ed25519: 16 MiB. The token needs the message whole and
@@ -159,6 +210,10 @@ impl Scheme {
         const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
         const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
         const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
+        #[cfg(feature = "gost")]
+        const fn gost(len: usize, standard: GostStandard) -> Family { Family::Gost(Gost { len, standard }) }
+        #[cfg(feature = "gost")]
+        use GostStandard::{Kazakhstan, Russia2001, Russia2012};
         match self {
             Self::RsaPkcs1Sha256  => row("rsa-pkcs1-sha256",  RsaPkcs1,        Some(Sha256), "1.2.840.113549.1.1.11"),
             Self::RsaPkcs1Sha384  => row("rsa-pkcs1-sha384",  RsaPkcs1,        Some(Sha384), "1.2.840.113549.1.1.12"),
@@ -182,11 +237,22 @@ impl Scheme {
             Self::EcdsaP256Sha1   => row("ecdsa-p256-sha1",   Ecdsa(P256),     Some(Sha1),   ECDSA_SHA1),
             Self::EcdsaP384Sha1   => row("ecdsa-p384-sha1",   Ecdsa(P384),     Some(Sha1),   ECDSA_SHA1),
             Self::EcdsaP521Sha1   => row("ecdsa-p521-sha1",   Ecdsa(P521),     Some(Sha1),   ECDSA_SHA1),
+            // RFC 9215 section 2, RFC 4491 section 2.2.2.
+            #[cfg(feature = "gost")]
+            Self::Gost256         => row("gost-256",    gost(32, Russia2012), Some(Streebog256), "1.2.643.7.1.1.3.2"),
+            #[cfg(feature = "gost")]
+            Self::Gost512         => row("gost-512",    gost(64, Russia2012), Some(Streebog512), "1.2.643.7.1.1.3.3"),
+            #[cfg(feature = "gost")]
+            Self::GostKz256       => row("gost-kz-256", gost(32, Kazakhstan), Some(Streebog256), "1.2.398.3.10.1.1.2.3.1"),
+            #[cfg(feature = "gost")]
+            Self::GostKz512       => row("gost-kz-512", gost(64, Kazakhstan), Some(Streebog512), "1.2.398.3.10.1.1.2.3.2"),
+            #[cfg(feature = "gost")]
+            Self::Gost2001        => row("gost-2001",   gost(32, Russia2001), Some(Gost94),      "1.2.643.2.2.3"),
         }
     }
 
     /// The name, as [`FromStr`] reads it: `rsa-pkcs1-sha256`, `rsa-pss-sha384`,
-    /// `ecdsa-p256-sha256`, `ed25519`.
+    /// `ecdsa-p256-sha256`, `ed25519`, `gost-256`.
     ///
     /// # Example
     /// ```
@@ -261,6 +327,10 @@ impl Scheme {
             (Family::RsaPkcs1 | Family::RsaPss, KeyType::Rsa { .. }) => true,
             (Family::Ecdsa(curve), KeyType::Ec(key_curve)) => curve == *key_curve,
             (Family::Ed25519, KeyType::Ed25519) => true,
+            #[cfg(feature = "gost")]
+            (Family::Gost(gost), KeyType::Gost256(_)) => gost.len == 32,
+            #[cfg(feature = "gost")]
+            (Family::Gost(gost), KeyType::Gost512(_)) => gost.len == 64,
             _ => false,
         }
     }
@@ -269,7 +339,7 @@ impl Scheme {
     /// no scheme fits.
     ///
     /// RSA keys give [`RsaPkcs1Sha256`](Self::RsaPkcs1Sha256), keys on a curve the digest of its
-    /// size.
+    /// size, and keys of GOST R 34.10 the scheme of Russia.
     ///
     /// # Example
     /// ```
@@ -285,14 +355,18 @@ impl Scheme {
             KeyType::Ec(P384) => Some(Self::EcdsaP384Sha384),
             KeyType::Ec(P521) => Some(Self::EcdsaP521Sha512),
             KeyType::Ed25519 => Some(Self::Ed25519),
+            #[cfg(feature = "gost")]
+            KeyType::Gost256(_) => Some(Self::Gost256),
+            #[cfg(feature = "gost")]
+            KeyType::Gost512(_) => Some(Self::Gost512),
             KeyType::Other(_) | KeyType::Unknown => None,
         }
     }
 
-    /// The AlgorithmIdentifier that names this scheme in certificates and CMS.
+    /// The AlgorithmIdentifier that names this scheme in certificates.
     ///
-    /// PKCS#1 has NULL parameters and PSS all of its own (RFC 4055 sections 5 and 3.1), ECDSA and
-    /// Ed25519 have none (RFC 5758 section 3.2, RFC 8410 section 3). ECDSA's names the digest alone;
+    /// PKCS#1 has NULL parameters and PSS all of its own (RFC 4055 sections 5 and 3.1), ECDSA,
+    /// Ed25519 and GOST have none (RFC 5758 section 3.2, RFC 8410 section 3, RFC 9215 section 2). ECDSA's names the digest alone;
     /// the curve is the key's.
     ///
     /// # Example
@@ -320,9 +394,52 @@ impl Scheme {
         }
     }
 
+    /// The AlgorithmIdentifier that names this scheme in a document: the same, but for GOST R 34.10 in
+    /// Russia, where signers name the algorithm of the key.
+    #[cfg(feature = "cms")]
+    pub(crate) fn document_identifier(self) -> AlgorithmIdentifierOwned {
+        match self.family() {
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.standard != GostStandard::Kazakhstan => {
+                AlgorithmIdentifierOwned {
+                    oid: gost.key_oid(),
+                    parameters: None,
+                }
+            }
+            _ => self.algorithm_identifier(),
+        }
+    }
+
+    /// The AlgorithmIdentifier of the digest of a document that is signed with this scheme.
+    #[cfg(feature = "cms")]
+    pub(crate) fn digest_identifier(self) -> AlgorithmIdentifierOwned {
+        let digest = self.content_digest();
+        let oid = match self.family() {
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.standard == GostStandard::Kazakhstan => digest.kazakh_oid(),
+            _ => None,
+        };
+        // Without parameters: RFC 5754 section 2.
+        AlgorithmIdentifierOwned {
+            oid: oid.unwrap_or(digest.oid()),
+            parameters: None,
+        }
+    }
+
+    /// The algorithm of its keys, where that names the scheme as well.
+    #[cfg(feature = "cms")]
+    pub(crate) fn key_oid(self) -> Option<ObjectIdentifier> {
+        match self.family() {
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) => Some(gost.key_oid()),
+            _ => None,
+        }
+    }
+
     /// The scheme that an AlgorithmIdentifier names, for a key of this type.
     ///
-    /// PKCS#1's parameters may be NULL or absent (RFC 4055 section 5). PSS is accepted with the
+    /// PKCS#1's parameters may be NULL or absent (RFC 4055 section 5), and those of GOST, as OpenSSL has
+    /// them. PSS is accepted with the
     /// parameters of a scheme here: SHA-256, -384 or -512, MGF1 with the same, a salt as long as
     /// the digest.
     ///
@@ -364,6 +481,10 @@ impl Scheme {
             Family::Ecdsa(_) | Family::Ed25519 if parameters.is_some() => {
                 return Err(refused("there should be none"));
             }
+            #[cfg(feature = "gost")]
+            Family::Gost(_) if parameters.is_some_and(|given| !given.is_null()) => {
+                return Err(refused("they are neither NULL nor absent"));
+            }
             _ => fitting().next(),
         };
         scheme
@@ -392,6 +513,20 @@ impl Scheme {
 
     pub(crate) const fn oid(self) -> ObjectIdentifier {
         ObjectIdentifier::new_unwrap(self.row().oid)
+    }
+}
+
+#[cfg(feature = "gost")]
+impl Gost {
+    /// Of a key's AlgorithmIdentifier (RFC 9215 section 4, RFC 4491 section 2.3.2).
+    pub(crate) const fn key_oid(self) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(match (self.standard, self.len) {
+            (GostStandard::Russia2012, 32) => "1.2.643.7.1.1.1.1",
+            (GostStandard::Russia2012, _) => "1.2.643.7.1.1.1.2",
+            (GostStandard::Russia2001, _) => "1.2.643.2.2.19",
+            (GostStandard::Kazakhstan, 32) => "1.2.398.3.10.1.1.2.1",
+            (GostStandard::Kazakhstan, _) => "1.2.398.3.10.1.1.2.2",
+        })
     }
 }
 
@@ -480,24 +615,31 @@ mod tests {
 
     use super::*;
 
-    const KEYS: [KeyType; 5] = [
+    const KEYS: &[KeyType] = &[
         KeyType::Rsa { bits: 2048 },
         KeyType::Ec(P256),
         KeyType::Ec(P384),
         KeyType::Ec(P521),
         KeyType::Ed25519,
+        #[cfg(feature = "gost")]
+        KeyType::Gost256(crate::GostParameterSet::CryptoProA),
+        #[cfg(feature = "gost")]
+        KeyType::Gost512(crate::GostParameterSet::Tc26A512),
     ];
 
     #[test]
     fn every_scheme_has_a_name_an_identifier_and_one_kind_of_key() {
-        assert_eq!(Scheme::ALL.len(), 16);
+        assert_eq!(
+            Scheme::ALL.len(),
+            if cfg!(feature = "gost") { 20 } else { 16 }
+        );
         for scheme in Scheme::ALL {
             assert_eq!(scheme.name().parse(), Ok(*scheme));
             assert_eq!(scheme.to_string().to_uppercase().parse(), Ok(*scheme));
             let fitting: Vec<_> = KEYS.iter().filter(|key| scheme.fits(key)).collect();
             assert_eq!(fitting.len(), 1, "{scheme}");
             let algorithm = scheme.algorithm_identifier();
-            for key in &KEYS {
+            for key in KEYS {
                 let read = Scheme::from_algorithm_identifier(&algorithm, key);
                 match scheme.fits(key) {
                     true => assert_eq!(read, Ok(*scheme)),
@@ -511,7 +653,7 @@ mod tests {
 
     #[test]
     fn defaults_fit() {
-        for key in &KEYS {
+        for key in KEYS {
             assert!(Scheme::default_for(key).unwrap().fits(key));
         }
         assert_eq!(Scheme::default_for(&KeyType::Other(P256.oid())), None);

@@ -1,8 +1,11 @@
 //! Signing on the token, and the `signature` crate's traits.
 
 mod batch;
+#[cfg(feature = "gost")]
+mod gost;
 mod signer;
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use cryptoki_sys::*;
@@ -13,14 +16,22 @@ pub use signer::TokenSigner;
 use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
-use crate::module::raw::Functions;
+use crate::module::raw::{Functions, Mechanism};
 use crate::public_key::KeyType;
+#[cfg(not(feature = "gost"))]
+use crate::public_key::PublicKey;
+#[cfg(feature = "gost")]
+use crate::scheme::Family;
 use crate::scheme::{Scheme, Signature};
 use crate::token::Pooled;
 
 impl PrivateKey {
     /// Signs a message. It is hashed here: only its digest travels to the token, except with
-    /// Ed25519, whose definition (RFC 8032) needs the whole message on the token.
+    /// Ed25519, whose definition (RFC 8032) needs the whole message on the token, and with tokens that
+    /// have no mechanism for GOST R 34.10 but one that hashes.
+    ///
+    /// A signature of GOST R 34.10 is verified before it is given out, whatever the key, since tokens
+    /// do not agree about the order of its bytes; one in another order that is known is put right.
     ///
     /// Costs two module calls, `C_SignInit` and `C_Sign`; the first signature with a mechanism
     /// one more.
@@ -40,15 +51,10 @@ impl PrivateKey {
     /// ```
     pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Signature, Error> {
         match scheme.digest_algorithm() {
-            Some(algorithm) => self.sign_input(scheme, &algorithm.digest(message)),
+            Some(algorithm) => self.sign_input(scheme, &algorithm.digest(message), Some(message)),
             None => {
-                if let Some(limit) = scheme
-                    .message_limit()
-                    .filter(|limit| message.len() > *limit)
-                {
-                    return Err(self.sign_error(SignError::MessageTooLong { limit }));
-                }
-                self.sign_input(scheme, message)
+                self.check_length(message, scheme.message_limit())?;
+                self.sign_input(scheme, message, Some(message))
             }
         }
     }
@@ -57,7 +63,8 @@ impl PrivateKey {
     ///
     /// # Errors
     /// As [`sign`](Self::sign); [`SignError::DigestLength`], and
-    /// [`SignError::WholeMessageNeeded`] with Ed25519.
+    /// [`SignError::WholeMessageNeeded`] with Ed25519, and with tokens that have no mechanism for GOST
+    /// R 34.10 but one that hashes.
     pub fn sign_digest(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
         let Some(algorithm) = scheme.digest_algorithm() else {
             return Err(self.sign_error(SignError::WholeMessageNeeded { scheme }));
@@ -68,14 +75,13 @@ impl PrivateKey {
                 found: digest.len(),
             }));
         }
-        self.sign_input(scheme, digest)
+        self.sign_input(scheme, digest, None)
     }
 
     /// Signs all that a reader gives, in constant memory.
     ///
     /// # Errors
-    /// As [`sign`](Self::sign); [`SignError::Read`], and [`SignError::WholeMessageNeeded`] with
-    /// Ed25519.
+    /// As [`sign_digest`](Self::sign_digest), and [`SignError::Read`].
     ///
     /// # Example
     /// ```no_run
@@ -91,10 +97,11 @@ impl PrivateKey {
         };
         // A key that cannot sign should not have gigabytes read for it first.
         self.check(scheme)?;
+        self.way(scheme, &[], None)?;
         let digest = algorithm
             .digest_reader(reader)
             .map_err(|error| self.sign_error(SignError::Read(error)))?;
-        self.sign_input(scheme, &digest)
+        self.sign_input(scheme, &digest, None)
     }
 
     /// This key as a signer of the `signature` crate, with one scheme: for `x509-cert`'s builders
@@ -129,18 +136,25 @@ impl PrivateKey {
         }
     }
 
-    fn sign_input(&self, scheme: Scheme, digest: &[u8]) -> Result<Signature, Error> {
+    /// `message` is what the digest is of, where it is at hand.
+    fn sign_input(
+        &self,
+        scheme: Scheme,
+        digest: &[u8],
+        message: Option<&[u8]>,
+    ) -> Result<Signature, Error> {
         let slot = self.slot();
         let functions = slot.functions()?;
         self.check(scheme)?;
-        let input = scheme.token_input(digest);
+        let judge = self.judge(scheme)?;
+        let way = self.way(scheme, digest, message)?;
         let raw = match self.protection().always_authenticate {
-            true => self.sign_alone(functions, scheme, &input),
+            true => self.sign_alone(functions, &way),
             false => {
                 let _together = slot.together();
                 slot.attempt(functions, self.needs(), |session| {
-                    self.begin(session, scheme)?;
-                    self.finish(session, &input)
+                    self.begin(session, &way)?;
+                    self.finish(session, &way)
                 })
             }
         };
@@ -148,24 +162,65 @@ impl PrivateKey {
         let signature = self
             .read_signature(scheme, &raw)
             .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))?;
-        if let Some(public_key) = &self.checked_by {
-            let verified = public_key.verify_input(scheme, digest, &signature);
-            verified
-                .map_err(|error| self.sign_error(SignError::WrongSignature(error.to_string())))?;
-        }
+        let signature = match (judge, scheme.family()) {
+            #[cfg(feature = "gost")]
+            (Some(judge), Family::Gost(_)) => self.in_usual_order(scheme, digest, &raw, judge)?,
+            (Some(judge), _) => {
+                let verified = judge.verify_input(scheme, digest, &signature);
+                verified.map_err(|error| {
+                    self.sign_error(SignError::WrongSignature(error.to_string()))
+                })?;
+                signature
+            }
+            (None, _) => signature,
+        };
         self.has_made(scheme, digest, &signature);
         Ok(signature)
+    }
+
+    #[cfg(not(feature = "gost"))]
+    fn judge(&self, _: Scheme) -> Result<Option<&PublicKey>, Error> {
+        Ok(self.checked_by.as_deref())
+    }
+
+    /// How the token is asked: to sign the digest or, where it has no mechanism for that, the message.
+    fn way<'a>(
+        &self,
+        scheme: Scheme,
+        digest: &'a [u8],
+        message: Option<&'a [u8]>,
+    ) -> Result<Way<'a>, Error> {
+        let hashing = match scheme.hashing_mechanism() {
+            Some(hashing) if self.slot().mechanism(scheme.mechanism_code())?.is_none() => hashing,
+            _ => {
+                return Ok(Way {
+                    mechanism: scheme.mechanism(),
+                    otherwise: None,
+                    input: scheme.token_input(digest),
+                });
+            }
+        };
+        let message =
+            message.ok_or_else(|| self.sign_error(SignError::WholeMessageNeeded { scheme }))?;
+        self.check_length(message, Some(Scheme::ED25519_MESSAGE_LIMIT))?;
+        Ok(Way {
+            mechanism: hashing,
+            otherwise: scheme.hashing_mechanism_with_digest(),
+            input: message.into(),
+        })
+    }
+
+    fn check_length(&self, message: &[u8], limit: Option<usize>) -> Result<(), Error> {
+        match limit.filter(|limit| message.len() > *limit) {
+            Some(limit) => Err(self.sign_error(SignError::MessageTooLong { limit })),
+            None => Ok(()),
+        }
     }
 
     /// A key that wants its PIN each time: what was lost is put right first, and the person is asked.
     /// Then the token is held alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
     /// Nothing of it is tried again.
-    fn sign_alone(
-        &self,
-        functions: &Functions,
-        scheme: Scheme,
-        input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    fn sign_alone(&self, functions: &Functions, way: &Way<'_>) -> Result<Vec<u8>, Error> {
         let Some(prompt) = &self.prompt else {
             return Err(self.sign_error(SignError::PromptNeeded));
         };
@@ -178,18 +233,22 @@ impl PrivateKey {
         slot.see_card(functions)?;
         let _alone = slot.alone();
         slot.once(functions, self.needs(), |session| {
-            self.begin(session, scheme)?;
+            self.begin(session, way)?;
             // The operation is still open.
             slot.log_in_to_operation(session, &pin, &request)
                 .inspect_err(|_| session.spoil())?;
-            self.finish(session, input)
+            self.finish(session, way)
         })
     }
 
-    fn begin(&self, session: &Pooled<'_>, scheme: Scheme) -> Result<(), Error> {
+    fn begin(&self, session: &Pooled<'_>, way: &Way<'_>) -> Result<(), Error> {
         let handle = self.handle(session)?;
         let functions = session.functions();
-        let begun = functions.sign_init(session.handle(), &scheme.mechanism(), handle);
+        let begin = |mechanism| functions.sign_init(session.handle(), mechanism, handle);
+        let begun = begin(&way.mechanism).or_else(|code| match &way.otherwise {
+            Some(otherwise) if code.is(CKR_MECHANISM_PARAM_INVALID) => begin(otherwise),
+            _ => Err(code),
+        });
         session.call("C_SignInit", begun).inspect_err(|error| {
             if matches!(error, Error::Call { code, .. }
                 if code.is_any(&[CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID]))
@@ -199,9 +258,9 @@ impl PrivateKey {
         })
     }
 
-    fn finish(&self, session: &Pooled<'_>, input: &[u8]) -> Result<Vec<u8>, Error> {
+    fn finish(&self, session: &Pooled<'_>, way: &Way<'_>) -> Result<Vec<u8>, Error> {
         let functions = session.functions();
-        let signed = functions.sign(session.handle(), input, self.signature_len());
+        let signed = functions.sign(session.handle(), &way.input, self.signature_len());
         session.call("C_Sign", signed)
     }
 
@@ -220,7 +279,15 @@ impl PrivateKey {
         if self.can_sign() == Some(false) {
             return Err(self.sign_error(SignError::NotForSigning));
         }
-        let Some(limits) = self.slot().mechanism(scheme.mechanism_code())? else {
+        let slot = self.slot();
+        let limits = match (
+            slot.mechanism(scheme.mechanism_code())?,
+            scheme.hashing_mechanism(),
+        ) {
+            (None, Some(hashing)) => slot.mechanism(hashing.code)?,
+            (limits, _) => limits,
+        };
+        let Some(limits) = limits else {
             return Err(self.sign_error(SignError::MechanismMissing {
                 scheme,
                 mechanism: scheme.mechanism_name(),
@@ -246,6 +313,8 @@ impl PrivateKey {
         match self.key_type() {
             KeyType::Rsa { bits } => bits.div_ceil(8) as usize,
             KeyType::Ec(curve) => 2 * curve.field_len(),
+            #[cfg(feature = "gost")]
+            KeyType::Gost512(_) => 128,
             _ => 64,
         }
     }
@@ -284,6 +353,14 @@ impl PrivateKey {
             reason,
         }
     }
+}
+
+/// How a token is asked for a signature.
+struct Way<'a> {
+    mechanism: Mechanism,
+    /// The same with other parameters, where it refuses those.
+    otherwise: Option<Mechanism>,
+    input: Cow<'a, [u8]>,
 }
 
 impl Identity {
@@ -425,6 +502,9 @@ pub enum SignError {
     /// There is a certificate, but no private key for it on the token.
     #[error("the token has no private key for this certificate")]
     NoKey,
+    /// A certificate that was given for this key is another key's.
+    #[error("the certificate that was given for it is of another key; choose the right one")]
+    CertificateOfAnotherKey,
     /// The token was pulled out or reset, and the key is not on it any more, or cannot be told from
     /// another in its place.
     #[error(

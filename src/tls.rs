@@ -124,7 +124,7 @@ impl TlsKey {
             KeyType::Rsa { .. } => SignatureAlgorithm::RSA,
             KeyType::Ec(_) => SignatureAlgorithm::ECDSA,
             KeyType::Ed25519 => SignatureAlgorithm::ED25519,
-            KeyType::Other(_) | KeyType::Unknown => return Err(no_scheme()),
+            _ => return Err(no_scheme()),
         };
         let mut schemes = Vec::new();
         let mut refusal = None;

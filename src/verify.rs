@@ -16,7 +16,8 @@ use crate::{Curve, DigestAlgorithm, Error, KeyType, PublicKey, Scheme, Signature
 /// RSA keys of 1,024 to 8,192 bits with an exponent of up to 33 bits are verified with. ECDSA
 /// signatures must be strict DER; both `s` and `n - s` are accepted, as FIPS 186-5 has it. Ed25519 is
 /// verified by RFC 8032 section 5.1.7 without the cofactor, and keys and `R` of small order are
-/// refused besides: with such a key one signature would be right for nearly every message.
+/// refused besides: with such a key one signature would be right for nearly every message. GOST R 34.10
+/// is verified by RFC 7091 section 6.2.
 impl PublicKey {
     /// Verifies that `signature` is one of `message` by this key.
     ///
@@ -180,13 +181,19 @@ impl PublicKey {
     ) -> Result<(), VerifyError> {
         let right = match (self.material(), scheme.family()) {
             (Material::Rsa(Some(key)), Family::RsaPkcs1) => {
-                key.verify(pkcs1(algorithm), digest, signature).is_ok()
+                let padding = pkcs1(algorithm);
+                padding.is_some_and(|padding| key.verify(padding, digest, signature).is_ok())
             }
             (Material::Rsa(Some(key)), Family::RsaPss) => {
                 verify_pss(key, algorithm, digest, algorithm.output_len(), signature)
             }
             (key, Family::Ecdsa(_)) => Signature::from_bytes(scheme, signature.to_vec())
                 .is_ok_and(|signature| verify_ecdsa(key, digest, &signature.to_raw())),
+            #[cfg(feature = "gost")]
+            (Material::Gost(key), Family::Gost(_)) => {
+                Signature::from_bytes(scheme, signature.to_vec())
+                    .is_ok_and(|signature| key.verify(digest, &signature.to_raw()))
+            }
             _ => {
                 let key = self.key_type();
                 return Err(VerifyError::UnsupportedKey { key });
@@ -211,14 +218,16 @@ impl PublicKey {
     }
 }
 
-fn pkcs1(algorithm: DigestAlgorithm) -> Pkcs1v15Sign {
-    match algorithm {
+fn pkcs1(algorithm: DigestAlgorithm) -> Option<Pkcs1v15Sign> {
+    Some(match algorithm {
         DigestAlgorithm::Sha256 => Pkcs1v15Sign::new::<Sha256>(),
         DigestAlgorithm::Sha384 => Pkcs1v15Sign::new::<Sha384>(),
         DigestAlgorithm::Sha512 => Pkcs1v15Sign::new::<Sha512>(),
         DigestAlgorithm::Sha1 => Pkcs1v15Sign::new::<Sha1>(),
         DigestAlgorithm::Md5 => Pkcs1v15Sign::new::<Md5>(),
-    }
+        #[cfg(feature = "gost")]
+        _ => return None,
+    })
 }
 
 fn verify_pss(
@@ -241,7 +250,8 @@ fn verify_pss(
         DigestAlgorithm::Sha1 => {
             key.verify(Pss::<Sha1>::new_with_salt(salt_len), digest, signature)
         }
-        DigestAlgorithm::Md5 => key.verify(Pss::<Md5>::new_with_salt(salt_len), digest, signature),
+        // No scheme has PSS with another.
+        _ => return false,
     }
     .is_ok()
 }
@@ -306,9 +316,10 @@ pub enum VerifyError {
         /// The type of the key.
         key: KeyType,
     },
-    /// The key is marked as one for RSA-PSS alone, perhaps with one digest (RFC 4055 section 1.2).
+    /// The key is marked as one for RSA-PSS alone, perhaps with one digest (RFC 4055 section 1.2), or
+    /// for another standard of GOST R 34.10.
     #[error(
-        "the {key} key is marked for RSA-PSS with the parameters in its certificate alone, which {scheme} does not follow; use the scheme it names"
+        "the {key} key is marked for the algorithm in its certificate alone, which {scheme} does not follow; use the scheme it names"
     )]
     SchemeForbidden {
         /// The scheme that was asked for.
@@ -341,7 +352,7 @@ pub enum VerifyError {
         limit: usize,
     },
     /// Signatures are not verified with such a key.
-    #[error("signatures are not verified with a key of type {key}: only with RSA of {} to {} bits and an exponent of up to 33, ECDSA on {}, {}, {}, and Ed25519", RSA_BITS.start(), RSA_BITS.end(), Curve::P256, Curve::P384, Curve::P521)]
+    #[error("signatures are not verified with a key of type {key}: only with RSA of {} to {} bits and an exponent of up to 33, ECDSA on {}, {}, {}, Ed25519, and GOST R 34.10 on its usual curves", RSA_BITS.start(), RSA_BITS.end(), Curve::P256, Curve::P384, Curve::P521)]
     UnsupportedKey {
         /// The type of the key.
         key: KeyType,

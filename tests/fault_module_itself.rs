@@ -7,6 +7,10 @@ mod fault;
 #[path = "fault_module_itself/bare.rs"]
 mod bare;
 
+#[path = "support/gost.rs"]
+mod gost;
+#[path = "fault_module_itself/gost_keys.rs"]
+mod gost_keys;
 #[path = "fault_module_itself/mutations.rs"]
 mod mutations;
 #[path = "fault_module_itself/objects.rs"]

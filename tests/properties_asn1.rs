@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use der::asn1::Any;
 use der::{Decode, Encode, Tag};
-use keyfob::{Certificate, Curve, KeyType, PublicKey, Scheme, Signature};
+use keyfob::{Certificate, Curve, GostParameterSet, KeyType, PublicKey, Scheme, Signature};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -363,7 +363,7 @@ fn raw_len(scheme: Scheme) -> usize {
     let width = |curve: &&Curve| scheme.fits(&KeyType::Ec(**curve));
     match (CURVES.iter().find(width), scheme) {
         (Some(curve), _) => 2 * curve.field_len(),
-        (None, Scheme::Ed25519) => 64,
+        (None, Scheme::Ed25519 | Scheme::Gost256 | Scheme::GostKz256) => 64,
         (None, _) => 128,
     }
 }
@@ -371,5 +371,10 @@ fn raw_len(scheme: Scheme) -> usize {
 fn key_types() -> Vec<KeyType> {
     let mut types = CURVES.map(KeyType::Ec).to_vec();
     types.extend([KeyType::Rsa { bits: 2048 }, KeyType::Ed25519]);
+    let gost = GostParameterSet::ALL.iter();
+    types.extend(gost.map(|set| match set.field_len() {
+        32 => KeyType::Gost256(*set),
+        _ => KeyType::Gost512(*set),
+    }));
     types
 }

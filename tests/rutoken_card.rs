@@ -17,6 +17,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use pcscd::{Pcscd, Reader};
+use rutoken::gost::Set;
 use rutoken::opensc::{self, Scratch, limited, output, pkcs11_tool, printed, run, tool};
 use rutoken::{LABEL, PIN, Rutoken, SO_PIN};
 use softhsm::Leaf;
@@ -77,6 +78,28 @@ fn openssl_verifies_what_it_signs() {
     assert!(verify().starts_with("Verification failure"), "{}", verify());
 }
 
+/// As OpenSC gives it, a signature is s ‖ r. The digest goes to the card as it was hashed.
+#[test]
+fn it_signs_with_gost_keys() {
+    let pcscd = Pcscd::start();
+    let _card = Inserted::new(&pcscd, READER, Rutoken::initialised(&pcscd));
+    let digest: Vec<u8> = (1..=32).collect();
+    let (input, signature) = (Scratch::new(&digest), Scratch::new(b""));
+    for (name, id) in [("A", "22"), ("B", "23"), ("C", "24")] {
+        let set = Set::named(256, name);
+        let public = opensc::generate_gost(READER, set, id);
+        let sign = ["--sign", "--mechanism", "GOSTR3410", "--id", id];
+        run(pkcs11_tool(READER)
+            .args(sign)
+            .arg("--input-file")
+            .arg(&input.0)
+            .arg("--output-file")
+            .arg(&signature.0));
+        let signature = fs::read(&signature.0).unwrap();
+        assert!(set.verifies(&public, &digest, &signature), "{name}");
+    }
+}
+
 #[test]
 fn a_key_needs_the_users_pin() {
     let pcscd = Pcscd::start();
@@ -97,12 +120,11 @@ fn a_key_needs_the_users_pin() {
 #[test]
 fn a_key_cannot_be_read() {
     let pcscd = Pcscd::start();
-    let card = with_rsa(&pcscd);
-    let pieces: Vec<_> = card
-        .secrets(1)
-        .iter()
-        .flat_map(|secret| pieces(secret))
-        .collect();
+    let card = Inserted::new(&pcscd, READER, with_rsa(&pcscd));
+    opensc::generate_gost(READER, Set::named(256, "A"), "22");
+    let card = card.remove();
+    let secrets = [1, 2].map(|key| card.secrets(key)).concat();
+    let pieces: Vec<_> = secrets.iter().flat_map(|secret| pieces(secret)).collect();
     assert!(pieces.len() > 5 * 8);
     for (reference, pin) in [(0, ""), (1, SO_PIN), (2, PIN)] {
         let mut answers = 0;

@@ -128,7 +128,7 @@ fn add_signers(
         parts.add_signer(signer);
     }
     for signer in signers {
-        let algorithm = signer.digest_algorithm().algorithm_identifier().to_der();
+        let algorithm = signer.digest_identifier().to_der();
         parts.add_digest_algorithm(algorithm.map_err(SignDocumentError::Encoding)?);
         parts.add_version(signer.version());
         for certificate in signer.certificates() {

@@ -361,7 +361,7 @@ fn version_of(signers: &[Ready<'_, '_>]) -> u8 {
 
 fn digest_algorithms_of(signers: &[Ready<'_, '_>]) -> Result<Vec<u8>, SignDocumentError> {
     let algorithms = signers.iter().map(|signer| {
-        let algorithm = signer.digest_algorithm().algorithm_identifier();
+        let algorithm = signer.digest_identifier();
         algorithm.to_der().map_err(SignDocumentError::Encoding)
     });
     let mut algorithms: Vec<_> = algorithms.collect::<Result<_, _>>()?;

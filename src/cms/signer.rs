@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use der::Encode;
 use der::asn1::ObjectIdentifier;
+use spki::AlgorithmIdentifierOwned;
 
 use crate::cms::attributes::{self, Attribute};
 use crate::cms::signer_id::{self, IssuerAndSerial};
@@ -275,6 +276,11 @@ impl Ready<'_, '_> {
         self.scheme.content_digest()
     }
 
+    /// What names that in the document.
+    pub(super) fn digest_identifier(&self) -> AlgorithmIdentifierOwned {
+        self.scheme.digest_identifier()
+    }
+
     /// Of the SignerInfo (RFC 5652 section 5.3).
     pub(super) fn version(&self) -> u8 {
         match self.id {
@@ -309,9 +315,8 @@ impl Ready<'_, '_> {
             Id::IssuerAndSerial(id) => id.to_der(),
             Id::KeyId(id) => tlv::encode(0x80, id),
         };
-        let digest_algorithm = self.digest_algorithm().algorithm_identifier();
-        let digest_algorithm = digest_algorithm.to_der().map_err(encoding)?;
-        let algorithm = self.scheme.algorithm_identifier().to_der();
+        let digest_algorithm = self.digest_identifier().to_der().map_err(encoding)?;
+        let algorithm = self.scheme.document_identifier().to_der();
         Ok(tlv::sequence(&[
             &tlv::small_integer(self.version()),
             &id,

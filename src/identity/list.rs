@@ -99,13 +99,17 @@ impl Access {
         let (label, id, kind) = (next(), next(), next());
         let (modulus, exponent) = (next(), next());
         let (ec_params, ec_point) = (next(), next());
-        let key = match key::kind(kind) {
+        let kind = key::kind(kind);
+        let key = match kind {
             Some(CKK_RSA) => modulus
                 .zip(exponent)
                 .map(|(modulus, exponent)| PublicKey::from_rsa(&modulus, &exponent)),
             Some(CKK_EC | CKK_EC_EDWARDS) => ec_params
                 .zip(ec_point)
                 .map(|(params, point)| PublicKey::from_ec(&params, &point)),
+            #[cfg(feature = "gost")]
+            _ => key::gost::Shown::of(session, handle, kind, true)?.public_key(),
+            #[cfg(not(feature = "gost"))]
             _ => None,
         };
         let label = text(label);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::list::Labelled;
 use super::{Identity, KeyStatus};
+use crate::Error;
 use crate::cert::Certificate;
 use crate::key::{Access, PrivateKey};
 use crate::public_key::PublicKey;
-use crate::{Error, KeyType};
 
 /// No token has as many. Keys and certificates that all have the same `CKA_ID`, and no public key that
 /// can be read, would make their product.
@@ -36,7 +36,7 @@ impl Access {
             if key.public_key().is_none() {
                 let shown = by_public.with_id(key.id()).iter();
                 let mut shown = shown.filter_map(|at| public_keys.get(*at)?.object.as_ref());
-                if let Some(found) = shown.find(|found| could_be(&key, found)) {
+                if let Some(found) = shown.find(|found| key.key_type().could_be(found.key_type())) {
                     key = key.with_public_key(found.clone());
                 }
             }
@@ -45,7 +45,7 @@ impl Access {
                 let certified = certified.get(**at).and_then(Option::as_ref);
                 match (key.public_key(), certified) {
                     (Some(own), Some(certified)) => own == certified,
-                    (None, Some(certified)) => could_be(&key, certified),
+                    (None, Some(certified)) => key.key_type().could_be(certified.key_type()),
                     (_, None) => true,
                 }
             };
@@ -95,6 +95,12 @@ impl Access {
             .and_then(|key| key.public_key().cloned())
             .or_else(|| certified.and_then(|(_, public_key)| public_key.clone()))
             .or_else(|| public.and_then(|public| public.object.clone()));
+        // Of a key of which the token shows no more, the certificate tells what to verify with.
+        #[cfg(feature = "gost")]
+        let key = key.map(|key| match (key.public_key(), &public_key) {
+            (None, Some(certified)) if key.wants_judge() => key.checked_by(certified.clone()),
+            _ => key,
+        });
         let names = [
             key.as_ref().map(PrivateKey::names),
             certificate.map(Labelled::names),
@@ -155,14 +161,6 @@ fn mark(used: &mut [bool], places: &[usize]) {
         if let Some(used) = used.get_mut(*at) {
             *used = true;
         }
-    }
-}
-
-/// Whether a public key could belong to a private key of which only the type is known.
-fn could_be(key: &PrivateKey, public_key: &PublicKey) -> bool {
-    match key.key_type() {
-        KeyType::Unknown | KeyType::Rsa { bits: 0 } => true,
-        own => own == public_key.key_type(),
     }
 }
 

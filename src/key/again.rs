@@ -97,18 +97,28 @@ impl PrivateKey {
     }
 
     fn look_for(&self, session: &Pooled<'_>) -> Result<Option<CK_OBJECT_HANDLE>, Error> {
-        let access = &self.inner.access;
         let class = CKO_PRIVATE_KEY.to_ne_bytes();
-        let named = |class, with_label: bool| {
-            let mut template: Vec<(CK_ATTRIBUTE_TYPE, &[u8])> = vec![(CKA_CLASS, class)];
-            if !self.id().is_empty() {
-                template.push((CKA_ID, self.id()));
+        let (shown, failed) = self.look_for_public(session)?;
+        for handle in session.find(&self.named(&class, true), false)? {
+            let found = self.inner.access.read_key(session, handle)?;
+            let own = found.public_key();
+            let candidates = own
+                .into_iter()
+                .chain(shown.iter().filter(|_| own.is_none()));
+            if candidates.into_iter().any(|public| self.is_of(public)) {
+                return Ok(Some(handle));
             }
-            if with_label && !self.label().is_empty() {
-                template.push((CKA_LABEL, self.label().as_bytes()));
-            }
-            template
-        };
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
+    /// The public keys that the token shows with this key's id, of themselves and in certificates; and
+    /// why others could not be read.
+    fn look_for_public(
+        &self,
+        session: &Pooled<'_>,
+    ) -> Result<(Vec<PublicKey>, Option<Error>), Error> {
+        let access = &self.inner.access;
         let mut failed = None;
         let mut readable = |read: Result<Option<PublicKey>, Error>| {
             read.unwrap_or_else(|error| {
@@ -121,26 +131,42 @@ impl PrivateKey {
         };
         let mut shown = Vec::new();
         let public = CKO_PUBLIC_KEY.to_ne_bytes();
-        for handle in session.find(&named(&public, false), false)? {
+        for handle in session.find(&self.named(&public, false), false)? {
             let read = access.read_public_key(session, handle);
             shown.extend(readable(read.map(|public| public.object)));
         }
         let certificate = CKO_CERTIFICATE.to_ne_bytes();
-        for handle in session.find(&named(&certificate, false), false)? {
+        for handle in session.find(&self.named(&certificate, false), false)? {
             let read = access.read_certificate(session, handle);
             shown.extend(readable(read.map(|read| read.object.public_key().ok())));
         }
-        for handle in session.find(&named(&class, true), false)? {
-            let found = access.read_key(session, handle)?;
-            let own = found.public_key();
-            let candidates = own
-                .into_iter()
-                .chain(shown.iter().filter(|_| own.is_none()));
-            if candidates.into_iter().any(|public| self.is_of(public)) {
-                return Ok(Some(handle));
-            }
+        Ok((shown, failed))
+    }
+
+    /// The same, for who needs no more than one that can be read.
+    #[cfg(feature = "gost")]
+    pub(crate) fn shown_for_it(&self, session: &Pooled<'_>) -> Result<Vec<PublicKey>, Error> {
+        let (shown, failed) = self.look_for_public(session)?;
+        match (shown.is_empty(), failed) {
+            (true, Some(error)) => Err(error),
+            _ => Ok(shown),
         }
-        failed.map_or(Ok(None), Err)
+    }
+
+    /// What its objects are found by.
+    fn named<'a>(
+        &'a self,
+        class: &'a [u8],
+        with_label: bool,
+    ) -> Vec<(CK_ATTRIBUTE_TYPE, &'a [u8])> {
+        let mut template = vec![(CKA_CLASS, class)];
+        if !self.id().is_empty() {
+            template.push((CKA_ID, self.id()));
+        }
+        if with_label && !self.label().is_empty() {
+            template.push((CKA_LABEL, self.label().as_bytes()));
+        }
+        template
     }
 
     /// Whether this is the key's public key, as far as was known before.

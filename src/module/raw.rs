@@ -305,6 +305,7 @@ impl Functions {
                 ptr::from_ref(*pss).cast_mut().cast(),
                 size_of::<CK_RSA_PKCS_PSS_PARAMS>() as CK_ULONG,
             ),
+            Parameter::Bytes(bytes) => (bytes.as_ptr().cast_mut().cast(), bytes.len() as CK_ULONG),
         };
         let mut mechanism = CK_MECHANISM {
             mechanism: mechanism.code,
@@ -349,6 +350,7 @@ pub(crate) enum Parameter {
     None,
     /// Modules look at it after the call, too.
     Pss(&'static CK_RSA_PKCS_PSS_PARAMS),
+    Bytes(&'static [u8]),
 }
 
 /// A list whose length is asked for first. It may grow between the two calls, so that is tried

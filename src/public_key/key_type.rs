@@ -6,6 +6,8 @@ use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode, Tag};
 
 use super::PublicKeyError;
+#[cfg(feature = "gost")]
+use crate::GostParameterSet;
 
 pub(super) const EC_PUBLIC_KEY: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -101,6 +103,12 @@ pub enum KeyType {
     Ec(Curve),
     /// Ed25519 (RFC 8032).
     Ed25519,
+    /// GOST R 34.10 with numbers of 256 bits.
+    #[cfg(feature = "gost")]
+    Gost256(GostParameterSet),
+    /// GOST R 34.10 with numbers of 512 bits.
+    #[cfg(feature = "gost")]
+    Gost512(GostParameterSet),
     /// Something unknown here: the object identifier of the curve where the key is an EC key on a
     /// named curve, of the algorithm otherwise.
     Other(ObjectIdentifier),
@@ -143,6 +151,51 @@ impl KeyType {
         }
     }
 
+    /// Reads a token's `CKA_GOSTR3410_PARAMS` (PKCS#11 3.1 section 6.46.4): the DER object identifier of
+    /// a parameter set.
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Malformed`] where `der` is none that is known here.
+    ///
+    /// # Example
+    /// ```
+    /// use keyfob::{GostParameterSet, KeyType};
+    ///
+    /// let crypto_pro_b = [0x06, 0x07, 0x2a, 0x85, 0x03, 0x02, 0x02, 0x23, 0x02];
+    /// let key_type = KeyType::from_gost_params(&crypto_pro_b)?;
+    /// assert_eq!(key_type, KeyType::Gost256(GostParameterSet::CryptoProB));
+    /// # Ok::<(), keyfob::PublicKeyError>(())
+    /// ```
+    #[cfg(feature = "gost")]
+    pub fn from_gost_params(der: &[u8]) -> Result<Self, PublicKeyError> {
+        super::gost_key::set_of_token(der).map(Self::gost)
+    }
+
+    #[cfg(feature = "gost")]
+    pub(crate) fn gost(set: GostParameterSet) -> Self {
+        match set.field_len() {
+            32 => Self::Gost256(set),
+            _ => Self::Gost512(set),
+        }
+    }
+
+    /// Whether it is the same, under whatever name: several parameter sets of GOST are one curve.
+    pub(crate) fn is_same_as(self, other: Self) -> bool {
+        match (self, other) {
+            #[cfg(feature = "gost")]
+            (Self::Gost256(one), Self::Gost256(other)) => one.curve() == other.curve(),
+            (one, other) => one == other,
+        }
+    }
+
+    /// Whether a private key of which this is known could have a public key of that type.
+    pub(crate) fn could_be(self, public: Self) -> bool {
+        match self {
+            Self::Unknown | Self::Rsa { bits: 0 } => true,
+            own => own.is_same_as(public),
+        }
+    }
+
     fn from_curve_oid(oid: ObjectIdentifier) -> Self {
         if oid == ED25519 || oid == ED25519_GNU {
             return Self::Ed25519;
@@ -160,6 +213,10 @@ impl fmt::Display for KeyType {
             Self::Rsa { bits } => write!(f, "RSA-{bits}"),
             Self::Ec(curve) => curve.fmt(f),
             Self::Ed25519 => f.write_str("Ed25519"),
+            #[cfg(feature = "gost")]
+            Self::Gost256(set) => write!(f, "GOST-256 ({set})"),
+            #[cfg(feature = "gost")]
+            Self::Gost512(set) => write!(f, "GOST-512 ({set})"),
             Self::Other(oid) => oid.fmt(f),
             Self::Unknown => f.write_str("unknown"),
         }

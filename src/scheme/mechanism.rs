@@ -9,6 +9,14 @@ use crate::Curve;
 use crate::digest::DigestAlgorithm;
 use crate::module::raw::{Mechanism, Parameter};
 
+/// Of GOST R 34.10-2012, where the standard has none (Technical Committee 26, base 0xD4321000).
+#[cfg(feature = "gost")]
+const CKM_GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
+#[cfg(feature = "gost")]
+const CKM_GOSTR3410_WITH_GOSTR3411_12_256: CK_MECHANISM_TYPE = 0xD432_1008;
+#[cfg(feature = "gost")]
+const CKM_GOSTR3410_WITH_GOSTR3411_12_512: CK_MECHANISM_TYPE = 0xD432_1009;
+
 impl Scheme {
     /// The mechanism that signs what [`token_input`](Self::token_input) makes of a digest.
     ///
@@ -28,6 +36,10 @@ impl Scheme {
             Family::RsaPss => CKM_RSA_PKCS_PSS,
             Family::Ecdsa(_) => CKM_ECDSA,
             Family::Ed25519 => CKM_EDDSA,
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.len == 32 => CKM_GOSTR3410,
+            #[cfg(feature = "gost")]
+            Family::Gost(_) => CKM_GOSTR3410_512,
         }
     }
 
@@ -38,7 +50,40 @@ impl Scheme {
             Family::RsaPss => "CKM_RSA_PKCS_PSS",
             Family::Ecdsa(_) => "CKM_ECDSA",
             Family::Ed25519 => "CKM_EDDSA",
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.len == 32 => "CKM_GOSTR3410",
+            #[cfg(feature = "gost")]
+            Family::Gost(_) => "CKM_GOSTR3410_512",
         }
+    }
+
+    /// The mechanism that hashes as well, of tokens that have no other. It is given the message.
+    pub(crate) fn hashing_mechanism(self) -> Option<Mechanism> {
+        let code = match self.family() {
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.len == 32 => Some(CKM_GOSTR3410_WITH_GOSTR3411_12_256),
+            #[cfg(feature = "gost")]
+            Family::Gost(_) => Some(CKM_GOSTR3410_WITH_GOSTR3411_12_512),
+            _ => None,
+        };
+        code.map(|code| Mechanism {
+            code,
+            parameter: Parameter::None,
+        })
+    }
+
+    /// The same with the digest's object identifier as its parameter, which some tokens want.
+    pub(crate) fn hashing_mechanism_with_digest(self) -> Option<Mechanism> {
+        let mechanism = self.hashing_mechanism()?;
+        let digest: &[u8] = match self.digest_algorithm()?.output_len() {
+            32 => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x02",
+            _ => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x03",
+        };
+        let parameter = Parameter::Bytes(digest);
+        Some(Mechanism {
+            parameter,
+            ..mechanism
+        })
     }
 
     /// What the mechanism is given: the digest, in the form that it wants.
@@ -76,12 +121,12 @@ fn ecdsa_input(curve: Curve, digest: &[u8]) -> Cow<'_, [u8]> {
 fn pss(digest: DigestAlgorithm) -> &'static CK_RSA_PKCS_PSS_PARAMS {
     use DigestAlgorithm::{Md5, Sha1, Sha256, Sha384, Sha512};
     match digest {
-        // No scheme has PSS with MD5, and PKCS#11 has no such mask.
-        Md5 => &const { pss_with(Md5, CKM_MD5, 0) },
         Sha1 => &const { pss_with(Sha1, CKM_SHA_1, CKG_MGF1_SHA1) },
         Sha256 => &const { pss_with(Sha256, CKM_SHA256, CKG_MGF1_SHA256) },
         Sha384 => &const { pss_with(Sha384, CKM_SHA384, CKG_MGF1_SHA384) },
         Sha512 => &const { pss_with(Sha512, CKM_SHA512, CKG_MGF1_SHA512) },
+        // No scheme has PSS with another, and PKCS#11 has no such mask.
+        _ => &const { pss_with(Md5, CKM_MD5, 0) },
     }
 }
 
@@ -113,6 +158,11 @@ fn digest_info_prefix(digest: DigestAlgorithm) -> &'static [u8] {
         }
         DigestAlgorithm::Sha512 => {
             b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40"
+        }
+        // No scheme has PKCS#1 with these.
+        #[cfg(feature = "gost")]
+        DigestAlgorithm::Streebog256 | DigestAlgorithm::Streebog512 | DigestAlgorithm::Gost94 => {
+            b""
         }
     }
 }

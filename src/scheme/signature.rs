@@ -6,13 +6,16 @@ use der::asn1::{BitString, UintRef};
 use der::{Reader, SliceReader};
 use spki::SignatureBitStringEncoding;
 
+#[cfg(feature = "gost")]
+use super::GostStandard;
 use super::{Family, Scheme};
 use crate::Curve;
 
 /// A signature and the scheme it was made with.
 ///
 /// Its bytes are in the form that X.509, CMS and OpenSSL have them: for ECDSA a DER
-/// Ecdsa-Sig-Value (RFC 3279 section 2.2.3), otherwise what RFC 8017 and RFC 8032 define. ECDSA's
+/// Ecdsa-Sig-Value (RFC 3279 section 2.2.3), otherwise what RFC 8017 and RFC 8032 define, for GOST
+/// R 34.10 `s‖r`, each big-endian (RFC 9215 section 2), and in Kazakhstan the reverse of that. ECDSA's
 /// other form, `r‖s` at fixed width, is what tokens return and JOSE wants: see
 /// [`from_raw`](Self::from_raw) and [`to_raw`](Self::to_raw).
 ///
@@ -66,7 +69,7 @@ impl Signature {
     }
 
     /// Takes a signature as PKCS#11 and JOSE have it: `r‖s` for ECDSA, each big-endian and as long
-    /// as a coordinate of the curve, plain otherwise.
+    /// as a coordinate of the curve, `s‖r` in the same manner for GOST R 34.10, plain otherwise.
     ///
     /// # Errors
     /// [`SignatureError::Length`] where the length is wrong, [`SignatureError::Range`] where `r` or
@@ -86,6 +89,8 @@ impl Signature {
                 let (r, s) = raw.split_at(raw.len() / 2);
                 ecdsa_to_der(curve, r, s)?
             }
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.standard == GostStandard::Kazakhstan => reversed(raw),
             _ => raw.to_vec(),
         };
         Ok(Self { scheme, bytes })
@@ -133,6 +138,10 @@ impl Signature {
         match self.scheme.family() {
             Family::Ecdsa(curve) => {
                 ecdsa_from_der(curve, &self.bytes).expect("checked when it was made")
+            }
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) if gost.standard == GostStandard::Kazakhstan => {
+                reversed(&self.bytes)
             }
             _ => self.bytes.clone(),
         }
@@ -220,6 +229,10 @@ fn check_length(scheme: Scheme, found: usize) -> Result<(), SignatureError> {
         Family::Ecdsa(Curve::P256) => (found == 64, "64"),
         Family::Ecdsa(Curve::P384) => (found == 96, "96"),
         Family::Ecdsa(Curve::P521) => (found == 132, "132"),
+        #[cfg(feature = "gost")]
+        Family::Gost(gost) if gost.len == 32 => (found == 64, "64"),
+        #[cfg(feature = "gost")]
+        Family::Gost(_) => (found == 128, "128"),
     };
     match fits {
         true => Ok(()),
@@ -289,6 +302,11 @@ fn unsigned(number: &[u8]) -> (&'static [u8], &[u8]) {
         Some(0x80..) => (&[0], digits),
         _ => (&[], digits),
     }
+}
+
+#[cfg(feature = "gost")]
+fn reversed(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().rev().copied().collect()
 }
 
 fn is_zero(number: &[u8]) -> bool {

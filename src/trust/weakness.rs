@@ -25,6 +25,9 @@ pub enum Weakness {
     Sha1,
     /// An RSA key of fewer than 2,048 bits.
     ShortRsa,
+    /// A signature of a digest by GOST R 34.11-94. Collisions cost less than they should (2^105), and
+    /// Russia has given it up.
+    Gost94,
 }
 
 /// The signature algorithms of the PKCS#1, X9.57 and X9.62 arcs (RFC 3279, RFC 8017) whose digest
@@ -63,10 +66,15 @@ const SIGNATURES: &[(ObjectIdentifier, Weakness)] = &[
         ObjectIdentifier::new_unwrap("1.3.14.3.2.29"),
         Weakness::Sha1,
     ),
+    (
+        ObjectIdentifier::new_unwrap("1.2.643.2.2.3"),
+        Weakness::Gost94,
+    ),
 ];
 
 const MD5: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.2.5");
 const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
+const GOST94: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.643.2.2.9");
 const PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 
 impl Weakness {
@@ -87,6 +95,7 @@ impl Weakness {
         match oid {
             MD5 => Some(Self::Md5),
             SHA1 => Some(Self::Sha1),
+            GOST94 => Some(Self::Gost94),
             _ => None,
         }
     }
@@ -106,6 +115,7 @@ impl fmt::Display for Weakness {
             Self::Md5 => "MD5",
             Self::Sha1 => "SHA-1",
             Self::ShortRsa => "RSA under 2048 bits",
+            Self::Gost94 => "GOST R 34.11-94",
         })
     }
 }

@@ -2,12 +2,11 @@
 
 use cryptoki_sys::*;
 
-use crate::find;
 use crate::forward::real;
 use crate::objects::{self, Filter};
 use crate::options::Options;
-use crate::sessions;
 use crate::shared::Shared;
+use crate::{find, gost_keys, sessions};
 
 static SETTINGS: Shared<Settings> = Shared::new(Settings::NONE);
 
@@ -54,7 +53,8 @@ pub(crate) unsafe fn value(
         return code;
     }
     if settings.overrides.is_empty() || template.is_null() || count == 0 {
-        return real!(C_GetAttributeValue(session, object, template, count));
+        // SAFETY: passed on.
+        return unsafe { true_value(session, object, template, count) };
     }
     // SAFETY: as promised by the caller of PKCS#11, and not NULL.
     let wanted = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
@@ -85,6 +85,34 @@ pub(crate) unsafe fn value(
     result
 }
 
+/// As the real module answers or, for our own keys, as it would.
+unsafe fn true_value(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    template: *mut CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> CK_RV {
+    let ours = match gost_keys::object(session, object) {
+        None => return real!(C_GetAttributeValue(session, object, template, count)),
+        Some(Err(code)) => return code,
+        Some(Ok(ours)) => ours,
+    };
+    let mut result = CKR_OK;
+    for at in 0..count as usize {
+        // SAFETY: as promised by the caller of PKCS#11.
+        let wanted = unsafe { &mut *template.add(at) };
+        let code = match ours.attribute(wanted.type_) {
+            // SAFETY: likewise.
+            Some(value) => unsafe { give_value(&value, wanted) },
+            None => refuse(wanted, CKR_ATTRIBUTE_TYPE_INVALID),
+        };
+        if result == CKR_OK {
+            result = code;
+        }
+    }
+    result
+}
+
 /// What no override concerns, in one call as the caller made it.
 fn forward_some(
     session: CK_SESSION_HANDLE,
@@ -96,12 +124,8 @@ fn forward_some(
         return CKR_OK;
     }
     let count = template.len() as CK_ULONG;
-    let result = real!(C_GetAttributeValue(
-        session,
-        object,
-        template.as_mut_ptr(),
-        count
-    ));
+    // SAFETY: the attributes are what the caller of PKCS#11 promised.
+    let result = unsafe { true_value(session, object, template.as_mut_ptr(), count) };
     wanted
         .iter_mut()
         .zip(template)
@@ -188,7 +212,7 @@ fn unwrapped(point: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn wrapped(point: &[u8]) -> Vec<u8> {
+pub(crate) fn wrapped(point: &[u8]) -> Vec<u8> {
     let length = point.len() as u8; // no curve of ours has a point of 256 bytes
     let head: &[u8] = if length < 0x80 {
         &[0x04, length]

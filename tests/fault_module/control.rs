@@ -70,6 +70,14 @@
 //!     wrong; late: C_Sign looks again at the mechanism's parameter, and answers
 //!     CKR_MECHANISM_INVALID if it has changed; length, size: claimed with the signature, and
 //!     when asked for its size
+//! gost-key params=BYTES label=BYTES id=BYTES [seed=BYTES]
+//!     one more GOST key pair on every token, or another in place of the one with this label, under
+//!     its handles; with this CKA_GOSTR3410_PARAMS, made of the seed (the label). It signs by the
+//!     mechanisms of GOST R 34.10-2012 that `mechanism add` offers
+//! gost [swapped] [reversed] [wrapped] [params=TYPE] [names-digest]
+//!     signatures of these keys are r‖s in place of s‖r; then all their bytes are in reverse; public
+//!     keys are in an OCTET STRING; keys of 512 bits have their set in attribute TYPE; a mechanism
+//!     that hashes wants the digest's object identifier as its parameter, and else none
 //! mechanism add|drop CODE | CODE [slot=ID] [min=N] [max=N] [set-flags=N] [clear-flags=N]
 //! mechanism-list [count=N] [filled=N]
 //!
@@ -85,8 +93,8 @@
 use crate::functions::Function;
 use crate::options::Options;
 use crate::{
-    attributes, call, events, find, forward, inside, mechanisms, mutations, pin, rules, sessions,
-    signing, slots, token,
+    attributes, call, events, find, forward, gost_keys, inside, mechanisms, mutations, pin, rules,
+    sessions, signing, slots, token,
 };
 
 /// Obeys the lines in turn, up to the first that fails.
@@ -134,6 +142,8 @@ fn one(line: &str) -> Result<String, String> {
         "attributes-singly" => attributes::one_at_a_time(options),
         "find" => find::command(options),
         "sign" => signing::command(options),
+        "gost-key" => gost_keys::add(options),
+        "gost" => gost_keys::command(options),
         "mechanism" => mechanisms::command(options),
         "mechanism-list" => mechanisms::change_list(options),
         "mutate" => mutations::command(options),
@@ -184,6 +194,7 @@ fn reset() {
     attributes::reset();
     find::reset();
     signing::reset();
+    gost_keys::reset();
     mechanisms::reset();
     mutations::reset();
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cryptoki_sys::*;
 
 use crate::forward::real;
+use crate::gost_keys;
 use crate::objects::{self, Filter};
 use crate::options::Options;
 use crate::shared::Shared;
@@ -38,10 +39,17 @@ pub(crate) unsafe fn init(
     count: CK_ULONG,
 ) -> CK_RV {
     let result = real!(C_FindObjectsInit(session, template, count));
-    if result == CKR_OK {
-        SEARCHES.lock().remove(&session);
+    if result != CKR_OK {
+        return result;
     }
-    result
+    SEARCHES.lock().remove(&session);
+    // SAFETY: as promised by the caller of PKCS#11.
+    let ours = unsafe { gost_keys::search(session, template, count) };
+    let manners = MANNERS.lock().clone();
+    match ours.is_empty() {
+        true => CKR_OK,
+        false => begin(session, &manners.unwrap_or_default(), ours),
+    }
 }
 
 pub(crate) unsafe fn next(
@@ -50,16 +58,17 @@ pub(crate) unsafe fn next(
     capacity: CK_ULONG,
     count: *mut CK_ULONG,
 ) -> CK_RV {
+    let begun = SEARCHES.lock().contains_key(&session);
     let manners = MANNERS.lock().clone();
+    let manners = manners.or_else(|| begun.then(Manners::default));
     let Some(manners) = manners.filter(|_| !list.is_null() && !count.is_null()) else {
         return real!(C_FindObjects(session, list, capacity, count));
     };
-    let begun = SEARCHES.lock().contains_key(&session);
     if !begun {
-        match Search::begin(session, &manners) {
-            Ok(search) => SEARCHES.lock().insert(session, search),
-            Err(code) => return code,
-        };
+        match begin(session, &manners, Vec::new()) {
+            CKR_OK => {}
+            code => return code,
+        }
     }
     let capacity = manners.chunk.map_or(capacity, |chunk| chunk.min(capacity)) as usize;
     let some = match SEARCHES.lock().get_mut(&session) {
@@ -75,10 +84,25 @@ pub(crate) unsafe fn next(
     CKR_OK
 }
 
+fn begin(session: CK_SESSION_HANDLE, manners: &Manners, ours: Vec<CK_OBJECT_HANDLE>) -> CK_RV {
+    match Search::begin(session, manners, ours) {
+        Ok(search) => {
+            SEARCHES.lock().insert(session, search);
+            CKR_OK
+        }
+        Err(code) => code,
+    }
+}
+
 impl Search {
-    /// Takes everything the real search finds, to be given out in our own way.
-    fn begin(session: CK_SESSION_HANDLE, manners: &Manners) -> Result<Self, CK_RV> {
+    /// Takes everything the real search finds, and what is ours, to be given out in our own way.
+    fn begin(
+        session: CK_SESSION_HANDLE,
+        manners: &Manners,
+        ours: Vec<CK_OBJECT_HANDLE>,
+    ) -> Result<Self, CK_RV> {
         let mut all = objects::rest(session)?;
+        all.extend(ours);
         all.retain(|object| {
             !manners
                 .hidden

@@ -1,5 +1,5 @@
 //! The fault module: a PKCS#11 module for tests. It forwards every call to a real module
-//! (SoftHSM), counts it, and misbehaves when the test tells it to.
+//! (SoftHSM), counts it, and misbehaves when the test tells it to. GOST keys it has of its own.
 //!
 //! `control.rs` documents the commands; tests give them through `tests/support/fault.rs`.
 //! The forwarded module is named by the command `forward`, else by the environment variable
@@ -19,6 +19,9 @@ mod fields;
 mod find;
 mod forward;
 mod functions;
+#[path = "../support/gost.rs"]
+mod gost;
+mod gost_keys;
 mod inside;
 mod lists;
 mod mechanisms;

@@ -77,12 +77,7 @@ pub(crate) unsafe fn info(
         Ok(slot) => slot,
         Err(code) => return code,
     };
-    let there = EDITS
-        .lock()
-        .of(slot)
-        .filter(|it| it.mechanism == mechanism)
-        .last()
-        .map(|it| it.there);
+    let there = edited(slot, mechanism);
     if there == Some(false) {
         return CKR_MECHANISM_INVALID;
     }
@@ -104,6 +99,13 @@ pub(crate) unsafe fn info(
         changes.for_each(|(_, changes)| changes.apply(out));
     }
     result
+}
+
+/// Whether it was added or dropped.
+pub(crate) fn edited(slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) -> Option<bool> {
+    let edits = EDITS.lock();
+    let of_it = edits.of(slot).filter(|it| it.mechanism == mechanism);
+    of_it.last().map(|it| it.there)
 }
 
 /// The command `mechanism add|drop CODE …` or `mechanism CODE …`.

@@ -1,10 +1,11 @@
-//! Which objects a command means, and reading the real module's attributes.
+//! Which objects a command means, and reading attributes as they are.
 
 use std::ptr;
 
 use cryptoki_sys::*;
 
 use crate::forward::real;
+use crate::gost_keys;
 use crate::options::Options;
 
 /// All that is given has to fit.
@@ -44,12 +45,15 @@ pub(crate) fn class(
     Some(CK_OBJECT_CLASS::from_ne_bytes(bytes.try_into().ok()?))
 }
 
-/// None if the real module does not show it.
+/// None if it is not shown.
 pub(crate) fn attribute(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
     type_: CK_ATTRIBUTE_TYPE,
 ) -> Option<Vec<u8>> {
+    if let Some(ours) = gost_keys::object(session, object) {
+        return ours.ok()?.attribute(type_);
+    }
     let mut template = CK_ATTRIBUTE {
         type_,
         pValue: ptr::null_mut(),

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use cryptoki_sys::*;
 
-use crate::find;
 use crate::forward::real;
 use crate::options::Options;
 use crate::shared::Shared;
+use crate::{find, gost_keys};
 
 /// Apart from the other manners, so that the null mode costs one load.
 static NULL: AtomicBool = AtomicBool::new(false);
@@ -50,7 +50,10 @@ pub(crate) unsafe fn init(
         let given = unsafe { Late::of(mechanism) };
         LATE.lock().insert(session, given);
     }
-    real!(C_SignInit(session, mechanism, find::object(key)))
+    let key = find::object(key);
+    // SAFETY: as promised by the caller of PKCS#11.
+    let ours = unsafe { gost_keys::sign_init(session, mechanism, key) };
+    ours.unwrap_or_else(|| real!(C_SignInit(session, mechanism, key)))
 }
 
 pub(crate) unsafe fn sign(
@@ -67,8 +70,11 @@ pub(crate) unsafe fn sign(
     if LATE.lock().remove(&session).is_some_and(Late::has_changed) {
         return CKR_MECHANISM_INVALID;
     }
-    let result = real!(C_Sign(session, data, length, signature, signature_length));
-    // SAFETY: the real module has just written there.
+    // SAFETY: as promised by the caller of PKCS#11.
+    let ours = unsafe { gost_keys::sign(session, data, length, signature, signature_length) };
+    let result =
+        ours.unwrap_or_else(|| real!(C_Sign(session, data, length, signature, signature_length)));
+    // SAFETY: the signature has just been written there.
     unsafe { spoil(result, signature, signature_length) }
 }
 

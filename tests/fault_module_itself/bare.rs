@@ -232,9 +232,13 @@ impl Bare {
         (result, Signature { bytes, length })
     }
 
-    /// Whether the key with this label made the signature over what `sign` signs.
-    pub fn verifies(&self, session: CK_SESSION_HANDLE, label: &str, signature: &Signature) -> bool {
-        let mut class = CKO_PUBLIC_KEY;
+    /// The objects of this class with this label.
+    pub fn labelled(
+        &self,
+        session: CK_SESSION_HANDLE,
+        mut class: CK_OBJECT_CLASS,
+        label: &str,
+    ) -> Vec<CK_OBJECT_HANDLE> {
         let mut label = label.as_bytes().to_vec();
         let attribute = |type_, value: *mut u8, length| CK_ATTRIBUTE {
             type_,
@@ -249,13 +253,18 @@ impl Bare {
             p11!(self.C_FindObjectsInit(session, template.as_mut_ptr(), 2)),
             CKR_OK
         );
-        let (mut key, mut count) = (0, 0);
+        let (mut found, mut count) = ([0; 10], 0);
         assert_eq!(
-            p11!(self.C_FindObjects(session, &mut key, 1, &mut count)),
+            p11!(self.C_FindObjects(session, found.as_mut_ptr(), 10, &mut count)),
             CKR_OK
         );
         self.find_final(session);
+        found[..count as usize].into()
+    }
 
+    /// Whether the key with this label made the signature over what `sign` signs.
+    pub fn verifies(&self, session: CK_SESSION_HANDLE, label: &str, signature: &Signature) -> bool {
+        let key = self.labelled(session, CKO_PUBLIC_KEY, label)[0];
         let (mut digest, mut bytes) = ([7; 32], signature.bytes);
         let mut mechanism = CK_MECHANISM {
             mechanism: CKM_ECDSA,

@@ -93,15 +93,15 @@ impl Desk {
     pub fn all(&self) -> Vec<Case> {
         let content = self.file("content", CONTENT);
         let mut cases = Vec::new();
-        for scheme in Scheme::ALL {
-            let signers = self.signers(*scheme);
+        for scheme in schemes() {
+            let signers = self.signers(scheme);
             for count in 1..=signers.len() {
                 for form in FORMS {
                     let name = format!("{scheme}.{form:?}.{count}.p7s");
                     let document = self.folder.join(name);
-                    sign(*scheme, &signers[..count], form, &content, &document);
+                    sign(scheme, &signers[..count], form, &content, &document);
                     cases.push(Case {
-                        scheme: *scheme,
+                        scheme,
                         form,
                         signers: count,
                         document,
@@ -123,6 +123,12 @@ impl Desk {
         assert_eq!(signers.len(), 3, "{scheme}");
         signers
     }
+}
+
+/// The schemes that SoftHSM has keys for.
+pub fn schemes() -> impl Iterator<Item = Scheme> {
+    let all = Scheme::ALL.iter().copied();
+    all.filter(|scheme| !scheme.name().starts_with("gost"))
 }
 
 fn sign(scheme: Scheme, signers: &[Identity], form: Form, content: &Path, document: &Path) {

@@ -286,6 +286,27 @@ impl Fault {
         self.command(&format!("ec-point bare {of}"));
     }
 
+    /// One more GOST key pair, with this CKA_GOSTR3410_PARAMS and the label as its seed.
+    pub fn gost_key(&self, params: &[u8], label: &str, id: u8) {
+        let params = hex(params);
+        self.command(&format!(
+            "gost-key params={params} label={label} id=hex:{id:02x}"
+        ));
+    }
+
+    /// Another key in place of the one with this label.
+    pub fn another_gost_key(&self, params: &[u8], label: &str, id: u8) {
+        let params = hex(params);
+        let named = format!("label={label} id=hex:{id:02x} seed=another");
+        self.command(&format!("gost-key params={params} {named}"));
+    }
+
+    /// How these keys are shown and sign: any of `swapped`, `reversed`, `wrapped`, `params=TYPE`,
+    /// `names-digest`.
+    pub fn gost(&self, manners: &str) {
+        self.command(&format!("gost {manners}"));
+    }
+
     /// C_SignInit and C_Sign do nothing, at once: what remains is what is above them.
     pub fn null_signatures(&self) {
         self.command("sign null");

@@ -7,6 +7,8 @@
 mod apdu;
 #[path = "rutoken/files.rs"]
 mod files;
+#[path = "gost.rs"]
+pub mod gost;
 #[path = "rutoken/key.rs"]
 mod key;
 #[path = "rutoken/opensc.rs"]

@@ -41,7 +41,7 @@ pub(super) fn signature(
     let key_type = key.key_type();
     let named = |scheme: &&Scheme| match *oid {
         RSA_ENCRYPTION => scheme.family() == Family::RsaPkcs1,
-        oid => scheme.oid() == oid,
+        oid => scheme.oid() == oid || scheme.key_oid() == Some(oid),
     };
     let mut named = Scheme::ALL.iter().chain(Scheme::WEAK).filter(named);
     let Some(first) = named.clone().next() else {

@@ -5,8 +5,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
+use super::gost::Set;
 use super::{LABEL, PIN, SO_PIN};
 use crate::pcscd::Reader;
+use crate::softhsm::unhex;
 
 /// The path of opensc-pkcs11.so.
 #[track_caller]
@@ -60,6 +62,20 @@ pub fn generate_with(reader: Reader, key_type: &str, id: &str, options: &[&str])
         .arg("--output-file")
         .arg(&public.0));
     fs::read(&public.0).expect("pkcs11-tool has written it")
+}
+
+/// Makes a GOST key pair on the card, with one of CryptoPro's sets. Returns the public key, which
+/// pkcs11-tool prints and cannot write to a file.
+#[track_caller]
+pub fn generate_gost(reader: Reader, set: Set, id: &str) -> Vec<u8> {
+    let key_type = format!("GOSTR3410:{}", set.name);
+    let arguments = ["--keypairgen", "--key-type", &key_type, "--id", id];
+    let told = run(pkcs11_tool(reader).args(arguments).args(["--label", id]));
+    let (_, value) = told.split_once("VALUE:").expect("a public key");
+    let digits = value.lines().take_while(|line| !line.contains(':'));
+    let value = unhex(&digits.map(str::trim).collect::<String>());
+    let public = value.strip_prefix(&[0x04, 0x40]);
+    public.expect("an OCTET STRING").into()
 }
 
 #[track_caller]

@@ -1,0 +1,324 @@
+//! GOST R 34.10-2012, which SoftHSM has not: key pairs of our own beside its objects, with the numbers
+//! that vendors have agreed on, and in the ways in which they differ.
+//!
+//! They are on all tokens. A mechanism signs where `mechanism add` offers it.
+
+use std::collections::BTreeMap;
+
+use cryptoki_sys::*;
+use streebog::{Digest, Streebog256, Streebog512};
+
+use crate::attributes::wrapped;
+use crate::forward::real;
+use crate::gost::{Key, Set};
+use crate::options::Options;
+use crate::shared::Shared;
+use crate::{mechanisms, sessions};
+
+const CKK_GOSTR3410_512: CK_KEY_TYPE = 0xD432_1003;
+const CKM_GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
+const CKM_GOSTR3410_WITH_GOSTR3411_12_256: CK_MECHANISM_TYPE = 0xD432_1008;
+const CKM_GOSTR3410_WITH_GOSTR3411_12_512: CK_MECHANISM_TYPE = 0xD432_1009;
+
+/// Far from what SoftHSM numbers its objects with.
+const FIRST: CK_OBJECT_HANDLE = 0x474F_5354;
+
+static KEYS: Shared<Vec<Pair>> = Shared::new(Vec::new());
+static MANNERS: Shared<Manners> = Shared::new(Manners::USUAL);
+/// What C_SignInit has begun, by session.
+static OPERATIONS: Shared<BTreeMap<CK_SESSION_HANDLE, Operation>> = Shared::new(BTreeMap::new());
+
+#[derive(Clone)]
+struct Pair {
+    key: Key,
+    public: Vec<u8>,
+    id: Vec<u8>,
+    label: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+struct Manners {
+    /// Signatures are r ‖ s.
+    swapped: bool,
+    /// Then all their bytes are in reverse.
+    reversed: bool,
+    wrapped: bool,
+    /// A mechanism that hashes wants the digest's name.
+    names_digest: bool,
+    /// Where keys of 512 bits have their set.
+    params: CK_ATTRIBUTE_TYPE,
+}
+
+impl Manners {
+    const USUAL: Self = Self {
+        swapped: false,
+        reversed: false,
+        wrapped: false,
+        names_digest: false,
+        params: CKA_GOSTR3410_PARAMS,
+    };
+}
+
+/// One of our objects.
+pub(crate) struct Object {
+    is_private: bool,
+    pair: Pair,
+}
+
+impl Object {
+    pub(crate) fn attribute(&self, type_: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
+        let (set, manners) = (self.pair.key.set, *MANNERS.lock());
+        let params = match set.bits {
+            256 => CKA_GOSTR3410_PARAMS,
+            _ => manners.params,
+        };
+        match (type_, self.is_private) {
+            (CKA_CLASS, true) => Some(CKO_PRIVATE_KEY.to_ne_bytes().into()),
+            (CKA_CLASS, false) => Some(CKO_PUBLIC_KEY.to_ne_bytes().into()),
+            (CKA_KEY_TYPE, _) => Some(match set.bits {
+                256 => CKK_GOSTR3410.to_ne_bytes().into(),
+                _ => CKK_GOSTR3410_512.to_ne_bytes().into(),
+            }),
+            (CKA_ID, _) => Some(self.pair.id.clone()),
+            (CKA_LABEL, _) => Some(self.pair.label.clone()),
+            (CKA_TOKEN, _) => Some(vec![CK_TRUE]),
+            (CKA_PRIVATE, is_private) => Some(vec![is_private.into()]),
+            (type_, _) if type_ == params => Some(set.params()),
+            (CKA_VALUE, false) if manners.wrapped => Some(wrapped(&self.pair.public)),
+            (CKA_VALUE, false) => Some(self.pair.public.clone()),
+            (CKA_VERIFY, false)
+            | (CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE, true)
+            | (CKA_NEVER_EXTRACTABLE | CKA_LOCAL, true) => Some(vec![CK_TRUE]),
+            (CKA_EXTRACTABLE | CKA_ALWAYS_AUTHENTICATE, true) => Some(vec![CK_FALSE]),
+            _ => None,
+        }
+    }
+}
+
+/// If it is one of ours: the object, or why it is not to be had in this session.
+pub(crate) fn object(
+    session: CK_SESSION_HANDLE,
+    handle: CK_OBJECT_HANDLE,
+) -> Option<Result<Object, CK_RV>> {
+    let number = handle.checked_sub(FIRST)? as usize;
+    let object = Object {
+        is_private: number.is_multiple_of(2),
+        pair: KEYS.lock().get(number / 2)?.clone(),
+    };
+    Some(match is_logged_in(session) {
+        Ok(false) if object.is_private => Err(CKR_OBJECT_HANDLE_INVALID),
+        Ok(_) => Ok(object),
+        Err(code) => Err(code),
+    })
+}
+
+fn is_logged_in(session: CK_SESSION_HANDLE) -> Result<bool, CK_RV> {
+    let mut info = CK_SESSION_INFO::default();
+    match real!(C_GetSessionInfo(session, &mut info)) {
+        CKR_OK => Ok([CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS].contains(&info.state)),
+        code => Err(code),
+    }
+}
+
+/// Those of ours that fit the template of a search.
+pub(crate) unsafe fn search(
+    session: CK_SESSION_HANDLE,
+    template: *const CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> Vec<CK_OBJECT_HANDLE> {
+    let ours = FIRST..FIRST + 2 * KEYS.lock().len() as CK_OBJECT_HANDLE;
+    let wanted = (0..count as usize).map(|at| {
+        // SAFETY: as promised by the caller of PKCS#11.
+        let wanted = unsafe { &*template.add(at) };
+        // SAFETY: likewise.
+        let value = unsafe { bytes(wanted.pValue.cast(), wanted.ulValueLen) };
+        (wanted.type_, value)
+    });
+    let wanted: Vec<_> = wanted.collect();
+    let fits = |handle: &CK_OBJECT_HANDLE| {
+        let Some(Ok(object)) = object(session, *handle) else {
+            return false;
+        };
+        let mut wanted = wanted.iter();
+        wanted.all(|(type_, value)| object.attribute(*type_).as_deref() == Some(*value))
+    };
+    ours.filter(fits).collect()
+}
+
+/// What is there, which may be NULL where nothing is.
+unsafe fn bytes<'a>(start: *const u8, length: CK_ULONG) -> &'a [u8] {
+    match length {
+        0 => &[],
+        // SAFETY: as promised by our caller.
+        _ => unsafe { std::slice::from_raw_parts(start, length as usize) },
+    }
+}
+
+struct Operation {
+    key: Key,
+    hashes: bool,
+}
+
+/// None where the key is not ours, and nothing was done.
+pub(crate) unsafe fn sign_init(
+    session: CK_SESSION_HANDLE,
+    mechanism: *const CK_MECHANISM,
+    key: CK_OBJECT_HANDLE,
+) -> Option<CK_RV> {
+    let object = object(session, key)?;
+    // SAFETY: as promised by the caller of PKCS#11.
+    let (mechanism, parameter) = unsafe {
+        let CK_MECHANISM {
+            mechanism,
+            pParameter: start,
+            ulParameterLen: length,
+        } = *mechanism;
+        (mechanism, bytes(start.cast(), length))
+    };
+    Some(match begin(session, mechanism, parameter, object) {
+        Ok(operation) => {
+            OPERATIONS.lock().insert(session, operation);
+            CKR_OK
+        }
+        Err(code) => code,
+    })
+}
+
+fn begin(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_TYPE,
+    parameter: &[u8],
+    object: Result<Object, CK_RV>,
+) -> Result<Operation, CK_RV> {
+    let key = match object {
+        Ok(object) if object.is_private => object.pair.key,
+        Ok(_) => return Err(CKR_KEY_FUNCTION_NOT_PERMITTED),
+        Err(CKR_OBJECT_HANDLE_INVALID) => return Err(CKR_KEY_HANDLE_INVALID),
+        Err(code) => return Err(code),
+    };
+    let (bits, hashes) = match mechanism {
+        CKM_GOSTR3410 => (256, false),
+        CKM_GOSTR3410_512 => (512, false),
+        CKM_GOSTR3410_WITH_GOSTR3411_12_256 => (256, true),
+        CKM_GOSTR3410_WITH_GOSTR3411_12_512 => (512, true),
+        _ => return Err(CKR_MECHANISM_INVALID),
+    };
+    if OPERATIONS.lock().contains_key(&session) {
+        return Err(CKR_OPERATION_ACTIVE);
+    }
+    let slot = sessions::slot_of(session).ok_or(CKR_SESSION_HANDLE_INVALID)?;
+    let digest: &[u8] = match (hashes && MANNERS.lock().names_digest, bits) {
+        (false, _) => &[],
+        (true, 256) => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x02",
+        (true, _) => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x03",
+    };
+    match mechanisms::edited(slot, mechanism) == Some(true) {
+        false => Err(CKR_MECHANISM_INVALID),
+        true if parameter != digest => Err(CKR_MECHANISM_PARAM_INVALID),
+        true if bits != key.set.bits => Err(CKR_KEY_TYPE_INCONSISTENT),
+        true => Ok(Operation { key, hashes }),
+    }
+}
+
+/// None where the operation is not ours.
+pub(crate) unsafe fn sign(
+    session: CK_SESSION_HANDLE,
+    data: *const CK_BYTE,
+    length: CK_ULONG,
+    out: *mut CK_BYTE,
+    out_length: *mut CK_ULONG,
+) -> Option<CK_RV> {
+    sessions::slot_of(session)?;
+    let operation = OPERATIONS.lock().remove(&session)?;
+    // SAFETY: as promised by the caller of PKCS#11.
+    let (data, room) = unsafe { (bytes(data, length), &mut *out_length) };
+    let size = operation.key.set.bits / 4;
+    let capacity = std::mem::replace(room, size as CK_ULONG);
+    if out.is_null() || capacity < *room {
+        OPERATIONS.lock().insert(session, operation);
+        return Some(if out.is_null() {
+            CKR_OK
+        } else {
+            CKR_BUFFER_TOO_SMALL
+        });
+    }
+    let Some(signature) = operation.sign(data) else {
+        return Some(CKR_DATA_LEN_RANGE);
+    };
+    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
+    unsafe { std::ptr::copy_nonoverlapping(signature.as_ptr(), out, size) };
+    Some(CKR_OK)
+}
+
+impl Operation {
+    /// None if it is no digest where there has to be one.
+    fn sign(&self, data: &[u8]) -> Option<Vec<u8>> {
+        let bits = self.key.set.bits;
+        let digest = match (self.hashes, bits) {
+            (false, _) => data.to_vec(),
+            (true, 256) => Streebog256::digest(data).to_vec(),
+            (true, _) => Streebog512::digest(data).to_vec(),
+        };
+        if digest.len() != bits / 8 {
+            return None;
+        }
+        let mut signature = self.key.sign(&digest);
+        let manners = *MANNERS.lock();
+        if manners.swapped {
+            signature.rotate_left(bits / 8);
+        }
+        if manners.reversed {
+            signature.reverse();
+        }
+        Some(signature)
+    }
+}
+
+/// The command `gost-key params=BYTES label=BYTES id=BYTES [seed=BYTES]`.
+pub(crate) fn add(mut options: Options) -> Result<(), String> {
+    let mut needed = |name| {
+        let value = options.bytes(name)?;
+        value.ok_or_else(|| format!("{name}= is missing"))
+    };
+    let (params, label, id) = (needed("params")?, needed("label")?, needed("id")?);
+    let seed = options.bytes("seed")?.unwrap_or_else(|| label.clone());
+    options.done()?;
+    let set = Set::of(&params).ok_or("no such parameter set is known")?;
+    let key = Key::from_seed(set, &seed);
+    let pair = Pair {
+        public: key.public(),
+        key,
+        id,
+        label,
+    };
+    let mut keys = KEYS.lock();
+    match keys.iter_mut().find(|one| one.label == pair.label) {
+        Some(one) => *one = pair,
+        None => keys.push(pair),
+    }
+    Ok(())
+}
+
+/// The command `gost [swapped] [reversed] [wrapped] [names-digest] [params=TYPE]`.
+pub(crate) fn command(mut options: Options) -> Result<(), String> {
+    let manners = Manners {
+        swapped: options.flag("swapped"),
+        reversed: options.flag("reversed"),
+        wrapped: options.flag("wrapped"),
+        names_digest: options.flag("names-digest"),
+        params: options.number("params")?.unwrap_or(CKA_GOSTR3410_PARAMS),
+    };
+    options.done()?;
+    *MANNERS.lock() = manners;
+    Ok(())
+}
+
+pub(crate) fn forget_operations() {
+    OPERATIONS.lock().clear();
+}
+
+pub(crate) fn reset() {
+    KEYS.lock().clear();
+    *MANNERS.lock() = Manners::USUAL;
+    forget_operations();
+}

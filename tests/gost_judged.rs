@@ -1,0 +1,143 @@
+//! What keyfob signs with GOST keys of every parameter set, judged by OpenSSL with the engine that knows
+//! them. The fault module has the keys.
+//!
+//! It is left to be named, since it needs that engine: see CONTRIBUTING.md.
+
+#[path = "gost_module/bench.rs"]
+mod bench;
+#[path = "support/engine.rs"]
+mod engine;
+#[path = "support/fault.rs"]
+mod fault;
+#[path = "support/gost.rs"]
+mod gost;
+#[path = "support/softhsm.rs"]
+mod softhsm;
+
+use std::fs;
+use std::str::FromStr;
+
+use bench::{bench, both, identity, key, label, scheme, unlocked};
+use der::Encode;
+use engine::Engine;
+use gost::SETS;
+use keyfob::{Signature, cms};
+use softhsm::ca;
+use x509_cert::builder::{Builder, RequestBuilder};
+use x509_cert::name::Name;
+
+const CONTENT: &[u8] = b"I owe the bearer seven roubles.\n";
+const OTHER: &[u8] = b"I owe the bearer seventy roubles.\n";
+
+/// OpenSSL, with the tests' authority and two contents.
+fn judge(name: &str) -> Engine {
+    let engine = Engine::new(name);
+    engine.file("ca.der", &ca());
+    engine.run(&["x509", "-inform", "DER", "-in", "ca.der", "-out", "ca.pem"]);
+    engine.file("content", CONTENT);
+    engine.file("other", OTHER);
+    engine
+}
+
+/// Whether OpenSSL accepts a document, by the rules of CAdES.
+fn accepts(engine: &Engine, document: &[u8], options: &[&str]) -> bool {
+    engine.file("document", document);
+    let verify = ["cms", "-verify", "-cades", "-binary", "-inform", "DER"];
+    let named = ["-in", "document", "-out", "read"];
+    let trusting = ["-CAfile", "ca.pem", "-purpose", "any"];
+    let output = engine.output(&[&verify[..], &named, &trusting, options].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_refused = said.contains("Verification failure");
+    assert!(output.status.success() || is_refused, "{said}");
+    output.status.success()
+}
+
+#[test]
+fn signatures() {
+    let (_bench, _fault) = bench();
+    let engine = judge("judged-signatures");
+    let fob = unlocked();
+    for set in SETS {
+        let signature = identity(&fob, set).sign(scheme(set), CONTENT).unwrap();
+        engine.file("signature", signature.as_bytes());
+        engine.file("public.der", &key(set).spki());
+        let convert = ["pkey", "-pubin", "-inform", "DER", "-in", "public.der"];
+        engine.run(&[&convert[..], &["-out", "public.pem"]].concat());
+        let digest = format!("-md_gost12_{}", set.bits);
+        let accepts = |file| {
+            let by = ["dgst", &digest, "-verify", "public.pem"];
+            engine.accepts(&[&by[..], &["-signature", "signature", file]].concat())
+        };
+        assert!(accepts("content"), "{}", label(set));
+        assert!(!accepts("other"), "{}", label(set));
+    }
+}
+
+#[test]
+fn documents() {
+    let (_bench, _fault) = bench();
+    let engine = judge("judged-documents");
+    let fob = unlocked();
+    for set in SETS {
+        let me = identity(&fob, set);
+        let signing = || cms::sign(&me);
+        let detached = signing().detached().bytes(CONTENT).unwrap();
+        let accepts_with = |content| accepts(&engine, &detached, &["-content", content]);
+        assert!(accepts_with("content"), "{}", label(set));
+        assert!(!accepts_with("other"), "{}", label(set));
+
+        let mut streamed = Vec::new();
+        signing().attached().reader(CONTENT, &mut streamed).unwrap();
+        let mut attached = signing().attached().bytes(CONTENT).unwrap();
+        for document in [&streamed, &attached] {
+            assert!(accepts(&engine, document, &[]), "{}", label(set));
+            assert_eq!(fs::read(engine.path("read")).unwrap(), CONTENT);
+        }
+        *attached.last_mut().unwrap() ^= 1;
+        assert!(!accepts(&engine, &attached, &[]), "{}", label(set));
+    }
+}
+
+#[test]
+fn documents_of_two_signers() {
+    let (_bench, _fault) = bench();
+    let engine = judge("judged-two-signers");
+    let fob = unlocked();
+    let [ann, bob] = both().map(|set| identity(&fob, set));
+    let together = cms::sign(&ann).and(&bob).attached().bytes(CONTENT).unwrap();
+    assert!(accepts(&engine, &together, &[]));
+    let first = cms::sign(&ann).detached().bytes(CONTENT).unwrap();
+    let both = cms::sign(&bob)
+        .cosign(&first)
+        .unwrap()
+        .bytes(CONTENT)
+        .unwrap();
+    assert!(accepts(&engine, &both, &["-content", "content"]));
+    assert!(!accepts(&engine, &both, &["-content", "other"]));
+}
+
+#[test]
+fn certificate_requests() {
+    let (_bench, _fault) = bench();
+    let engine = judge("judged-requests");
+    let fob = unlocked();
+    for set in SETS {
+        let me = identity(&fob, set);
+        let signer = me.signer(scheme(set)).unwrap();
+        let request = RequestBuilder::new(Name::from_str("CN=Ann").unwrap()).unwrap();
+        let request = request.build::<_, Signature>(&signer).unwrap();
+        let mut request = request.to_der().unwrap();
+        let verify = [
+            "req", "-inform", "DER", "-verify", "-noout", "-in", "request",
+        ];
+        let accepts = |request: &[u8]| {
+            engine.file("request", request);
+            let output = engine.output(&verify);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            said.contains("verify OK")
+        };
+        assert!(accepts(&request), "{}", label(set));
+        *request.last_mut().unwrap() ^= 1;
+        assert!(!accepts(&request), "{}", label(set));
+    }
+}
