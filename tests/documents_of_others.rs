@@ -274,6 +274,40 @@ impl Stamper {
         let answer = fs::read(&answer).expect("an answer");
         asked.check(&answer).expect("a token").into_der()
     }
+
+    /// The same stamp, signed by this one: who is no authority by its certificate, as OpenSSL would not.
+    fn sign(&self, token: &[u8]) -> Vec<u8> {
+        let file = |name: &str| self.folder.join(name);
+        let (given, stamp, made) = (file("given"), file("stamp"), file("made"));
+        fs::write(&given, token).expect("written");
+        let (given, stamp, made) = (text(&given), text(&stamp), text(&made));
+        let read = [
+            "cms",
+            "-verify",
+            "-noverify",
+            "-inform",
+            "DER",
+            "-in",
+            given,
+        ];
+        DESK.bench.run(&[&read[..], &["-out", stamp]].concat());
+        let sign = [
+            "cms",
+            "-sign",
+            "-binary",
+            "-nodetach",
+            "-cades",
+            "-md",
+            "sha256",
+        ];
+        let signer = ["-signer", text(&self.issued.certificate)];
+        let key = ["-inkey", text(&self.issued.key), "-in", stamp];
+        let kind = ["-econtent_type", "1.2.840.113549.1.9.16.1.4"];
+        let output = ["-outform", "DER", "-out", made];
+        DESK.bench
+            .run(&[&sign[..], &signer, &key, &kind, &output].concat());
+        fs::read(made).expect("a token")
+    }
 }
 
 /// A document by this signer, with the token that `stamp` makes of its signature put into it.
@@ -414,11 +448,22 @@ fn time_stamps_of_openssl() {
         Problem::MalformedStamp { .. }
     ));
 
-    // Time stamps that OpenSSL makes with such a certificate only because it is told to.
     let chain_reason = |report: &Report| match stamp_problem(report) {
         Problem::Chain(error) => error.reason.clone(),
         _ => panic!("{report}"),
     };
+    let resigned = |by: &Stamper| {
+        let stamp = |signature: &[u8]| by.sign(&good.stamp(signature, "sha256"));
+        check(&stamped(&desk.rsa, stamp), now)
+    };
+    assert_eq!(resigned(&good).verdict(), Verdict::Valid);
+    let signer = issue("no-tsa", SIGNER, "20491231235959Z");
+    assert!(matches!(
+        chain_reason(&resigned(&signer)),
+        ChainReason::WrongPurpose { .. }
+    ));
+
+    // Time stamps that OpenSSL makes with such a certificate only because it is told to.
     let soon = now + std::time::Duration::from_secs(10 * 365 * 24 * 60 * 60);
     let short = issue("short-tsa", TIME_STAMPS, "20350101000000Z");
     let document = stamped(&desk.rsa, |signature| short.stamp(signature, "sha256"));

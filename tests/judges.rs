@@ -16,8 +16,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs};
 
-use documents::{Case, Desk, FORMS, Form};
-use keyfob::Scheme;
+use documents::{CONTENT, Case, Desk, FORMS, Form};
+use keyfob::{Scheme, cms};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Judge {
@@ -92,6 +92,36 @@ fn every_judge_that_can_accepts_and_refuses_a_changed_byte() {
             assert!(independent.count() >= 2, "{scheme} {form:?}: {judges:?}");
         }
     }
+}
+
+/// BouncyCastle alone looks at counter-signatures.
+#[test]
+fn counter_signatures_are_judged_too() {
+    let desk = Desk::new("countersigned");
+    let made = cms::sign(&desk.identity("p256-1"))
+        .detached()
+        .bytes(CONTENT)
+        .unwrap();
+    let witnessed = cms::countersign(&desk.identity("rsa-1"))
+        .bytes(&made)
+        .unwrap();
+    // The counter-signature stands last, and its signature at its end.
+    let mut forged = witnessed.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let content = desk.file("content", CONTENT);
+    let case = |name: &str, document: &[u8]| Case {
+        scheme: Scheme::EcdsaP256Sha256,
+        form: Form::Detached,
+        signers: 1,
+        document: desk.file(name, document),
+        content: content.clone(),
+    };
+    let cases = [
+        case("witnessed.p7s", &witnessed),
+        case("forged.p7s", &forged),
+    ];
+    let answers = Judge::BouncyCastle.judge(&desk, &cases);
+    assert_eq!(answers, [Answer::Accepted, Answer::Refused]);
 }
 
 /// Which judge accepted how many of the documents with one, two and three signers.

@@ -50,24 +50,39 @@ public class BouncyCastleJudge {
             return "cannot: no signers";
         }
         for (SignerInformation signer : signed.getSignerInfos()) {
-            @SuppressWarnings("unchecked")
-            var certificates = signed.getCertificates().getMatches(signer.getSID());
-            var certificate = (X509CertificateHolder) certificates.iterator().next();
-            CertificateFactory factory = CertificateFactory.getInstance("X.509");
-            var encoded = new java.io.ByteArrayInputStream(certificate.getEncoded());
-            ((X509Certificate) factory.generateCertificate(encoded)).verify(ca.getPublicKey());
-            var builder = new JcaSimpleSignerInfoVerifierBuilder().setProvider("BC");
-            try {
-                if (!signer.verify(builder.build(certificate))) {
-                    return "refused";
+            String answer = judge(signed, signer, ca);
+            for (SignerInformation witness : signer.getCounterSignatures()) {
+                if (answer.equals("accepted")) {
+                    answer = judge(signed, witness, ca);
                 }
-            } catch (CMSSignerDigestMismatchException error) {
-                return "refused";
-            } catch (CMSException error) {
-                // A signature that is no sequence of two numbers any more is a wrong one too.
-                return error.getCause() instanceof java.security.SignatureException
-                    ? "refused" : "cannot: " + error;
             }
+            if (!answer.equals("accepted")) {
+                return answer;
+            }
+        }
+        return "accepted";
+    }
+
+    /** One signature, whether of the content or of another signature. */
+    private static String judge(CMSSignedData signed, SignerInformation signer, X509Certificate ca)
+            throws Exception {
+        @SuppressWarnings("unchecked")
+        var certificates = signed.getCertificates().getMatches(signer.getSID());
+        var certificate = (X509CertificateHolder) certificates.iterator().next();
+        CertificateFactory factory = CertificateFactory.getInstance("X.509");
+        var encoded = new java.io.ByteArrayInputStream(certificate.getEncoded());
+        ((X509Certificate) factory.generateCertificate(encoded)).verify(ca.getPublicKey());
+        var builder = new JcaSimpleSignerInfoVerifierBuilder().setProvider("BC");
+        try {
+            if (!signer.verify(builder.build(certificate))) {
+                return "refused";
+            }
+        } catch (CMSSignerDigestMismatchException error) {
+            return "refused";
+        } catch (CMSException error) {
+            // A signature that is no sequence of two numbers any more is a wrong one too.
+            return error.getCause() instanceof java.security.SignatureException
+                ? "refused" : "cannot: " + error;
         }
         return "accepted";
     }
