@@ -6,7 +6,8 @@
 //! The hash is bare `sha2` of as many bytes that are in memory already: nobody who reads a file can be
 //! faster. An attached document goes to nowhere there, since how fast a disk takes it is not keyfob's:
 //! `copy-vs-hash` is what a bare copy of the file comes to. DER is hashed twice, and is measured beside
-//! two hashes. Beside OpenSSL both write files. A line `peak NAME VALUE` is the most memory that a process which signs had at once, in MiB.
+//! two hashes. Beside OpenSSL both write files. A line `peak NAME VALUE` is the most memory that a
+//! process which signs had at once, in MiB.
 
 #[path = "support/pairs.rs"]
 mod pairs;

@@ -7,6 +7,8 @@
 //! The engine's side is C, built with `cc` against OpenSSL's headers (Debian: `libssl-dev`,
 //! `libengine-gost-openssl`).
 
+#[path = "support/c_library.rs"]
+mod c_library;
 #[path = "../tests/support/engine.rs"]
 mod engine;
 #[path = "support/pairs.rs"]
@@ -15,7 +17,6 @@ mod pairs;
 use std::ffi::{CString, c_char, c_int};
 use std::hint::black_box;
 use std::path::Path;
-use std::process::Command;
 use std::ptr;
 
 use engine::{Engine, SETS};
@@ -105,7 +106,7 @@ struct Loaded(Library);
 impl Loaded {
     fn new(bench: &Engine) -> Self {
         type Load = unsafe extern "C" fn(*const c_char) -> c_int;
-        let engine = Self(build(&bench.folder));
+        let engine = Self(c_library::build("openssl_gost", &bench.folder));
         let path = CString::new(text(&engine::library())).expect("a path");
         // SAFETY: the symbol has this type in support/openssl_gost.c, and the path ends with zero.
         let loaded =
@@ -157,28 +158,6 @@ impl Loaded {
             hash(algorithm.as_ptr(), data.as_ptr(), data.len())
         }
     }
-}
-
-fn build(folder: &Path) -> Library {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/support/openssl_gost.c");
-    let output = folder.join("libopenssl_gost.so");
-    // OpenSSL 3 calls engines deprecated.
-    let options = [
-        "-O2",
-        "-shared",
-        "-fPIC",
-        "-Wno-deprecated-declarations",
-        "-o",
-    ];
-    let files = [text(&output), text(&source), "-lcrypto"];
-    let built = Command::new("cc").args(options).args(files).status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "cc does not build {}; it needs OpenSSL's headers (libssl-dev)",
-        source.display()
-    );
-    // SAFETY: it was built above, and does nothing when it is loaded.
-    unsafe { Library::new(&output) }.expect("it was built above")
 }
 
 fn text(path: &Path) -> &str {

@@ -8,6 +8,8 @@
 //!
 //! OpenSSL's side is C, built with `cc` against its headers (Debian: `libssl-dev`).
 
+#[path = "support/c_library.rs"]
+mod c_library;
 #[path = "../tests/support/issuer.rs"]
 mod issuer;
 #[path = "support/pairs.rs"]
@@ -17,8 +19,7 @@ mod signers;
 
 use std::ffi::{CString, c_char, c_int};
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::ptr;
 
 use issuer::{Bench, text};
@@ -32,7 +33,7 @@ const DOCUMENTS: usize = 1_000;
 
 fn main() {
     let bench = Bench::new("verify-documents");
-    let library = build(&bench.folder);
+    let library = c_library::build("openssl_cms", &bench.folder);
     let authority = Authority::new(&bench, "Bench CA");
     let mut lines = Vec::new();
     for (name, key_type, scheme) in [
@@ -182,27 +183,4 @@ impl<'a> OpenSsl<'a> {
         // SAFETY: it takes nothing, and was prepared.
         unsafe { verify_all.expect("it is there")() as usize }
     }
-}
-
-fn build(folder: &Path) -> Library {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/support/openssl_cms.c");
-    let output: PathBuf = folder.join("libopenssl_cms.so");
-    let built = Command::new("cc")
-        .args([
-            "-O2",
-            "-shared",
-            "-fPIC",
-            "-o",
-            text(&output),
-            text(&source),
-            "-lcrypto",
-        ])
-        .status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "cc does not build {}; it needs OpenSSL's headers (libssl-dev)",
-        source.display()
-    );
-    // SAFETY: it was built above, and does nothing when it is loaded.
-    unsafe { Library::new(&output) }.expect("it was built above")
 }

@@ -7,10 +7,6 @@ mod protection;
 
 use std::fmt;
 use std::sync::Arc;
-#[cfg(feature = "gost")]
-use std::sync::OnceLock;
-#[cfg(feature = "gost")]
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki_sys::*;
@@ -60,12 +56,8 @@ struct Inner {
     /// The schemes that it was found to sign with, a bit for each: asked for at every signature, by
     /// all threads.
     fitting: Arc<AtomicU64>,
-    /// What its signatures are verified with where they have to be, once it was looked for.
     #[cfg(feature = "gost")]
-    judge: Arc<OnceLock<PublicKey>>,
-    /// The order in which its signatures' bytes come.
-    #[cfg(feature = "gost")]
-    order: Arc<AtomicU8>,
+    learned: Arc<gost::Learned>,
 }
 
 fn bit(scheme: Scheme) -> u64 {
@@ -171,13 +163,8 @@ impl PrivateKey {
     }
 
     #[cfg(feature = "gost")]
-    pub(crate) fn found_judge(&self) -> &OnceLock<PublicKey> {
-        &self.inner.judge
-    }
-
-    #[cfg(feature = "gost")]
-    pub(crate) fn order(&self) -> &AtomicU8 {
-        &self.inner.order
+    pub(crate) fn learned(&self) -> &gost::Learned {
+        &self.inner.learned
     }
 
     pub(crate) fn slot(&self) -> &Slot {
@@ -311,9 +298,7 @@ impl Access {
                 protection,
                 fitting: Arc::default(),
                 #[cfg(feature = "gost")]
-                judge: Arc::default(),
-                #[cfg(feature = "gost")]
-                order: Arc::default(),
+                learned: Arc::default(),
             }),
             prompt: None,
             checked_by: None,

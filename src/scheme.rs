@@ -1,5 +1,7 @@
 //! Signature schemes: what a signature is made and verified with.
 
+#[cfg(feature = "gost")]
+mod gost;
 mod mechanism;
 mod pss;
 mod signature;
@@ -11,6 +13,8 @@ use der::asn1::{Any, ObjectIdentifier};
 use der::referenced::OwnedToRef;
 use spki::AlgorithmIdentifierOwned;
 
+#[cfg(feature = "gost")]
+pub(crate) use gost::{Gost, GostStandard, reversed};
 pub(crate) use pss::PssParameters;
 pub use signature::{Signature, SignatureError};
 
@@ -107,27 +111,6 @@ pub(crate) enum Family {
     Ed25519,
     #[cfg(feature = "gost")]
     Gost(Gost),
-}
-
-/// What tells the schemes of GOST R 34.10 apart, beside the digest.
-#[cfg(feature = "gost")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gost {
-    /// Of a number: 32 or 64 bytes.
-    pub(crate) len: usize,
-    pub(crate) standard: GostStandard,
-}
-
-/// By which standard names and bytes are.
-#[cfg(feature = "gost")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GostStandard {
-    /// GOST R 34.10-2012, RFC 9215.
-    Russia2012,
-    /// GOST R 34.10-2001, RFC 4491.
-    Russia2001,
-    /// ST RK GOST R 34.10-2015.
-    Kazakhstan,
 }
 
 /// All that is said of a scheme, in one place.
@@ -366,7 +349,8 @@ impl Scheme {
     /// The AlgorithmIdentifier that names this scheme in certificates.
     ///
     /// PKCS#1 has NULL parameters and PSS all of its own (RFC 4055 sections 5 and 3.1), ECDSA,
-    /// Ed25519 and GOST have none (RFC 5758 section 3.2, RFC 8410 section 3, RFC 9215 section 2). ECDSA's names the digest alone;
+    /// Ed25519 and GOST have none (RFC 5758 section 3.2, RFC 8410 section 3, RFC 9215 section 2).
+    /// ECDSA's names the digest alone;
     /// the curve is the key's.
     ///
     /// # Example
@@ -513,20 +497,6 @@ impl Scheme {
 
     pub(crate) const fn oid(self) -> ObjectIdentifier {
         ObjectIdentifier::new_unwrap(self.row().oid)
-    }
-}
-
-#[cfg(feature = "gost")]
-impl Gost {
-    /// Of a key's AlgorithmIdentifier (RFC 9215 section 4, RFC 4491 section 2.3.2).
-    pub(crate) const fn key_oid(self) -> ObjectIdentifier {
-        ObjectIdentifier::new_unwrap(match (self.standard, self.len) {
-            (GostStandard::Russia2012, 32) => "1.2.643.7.1.1.1.1",
-            (GostStandard::Russia2012, _) => "1.2.643.7.1.1.1.2",
-            (GostStandard::Russia2001, _) => "1.2.643.2.2.19",
-            (GostStandard::Kazakhstan, 32) => "1.2.398.3.10.1.1.2.1",
-            (GostStandard::Kazakhstan, _) => "1.2.398.3.10.1.1.2.2",
-        })
     }
 }
 

@@ -16,7 +16,7 @@ use keyfob::trust::{Purpose, Trust};
 use keyfob::{
     Certificate, DigestAlgorithm, Error, GostParameterSet, KeyType, PublicKey, Scheme, VerifyError,
 };
-use softhsm::{SoftHsm, example};
+use softhsm::{SoftHsm, example, unhex};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
 fn path(name: &str) -> String {
@@ -103,18 +103,12 @@ fn all_nine_objects_of_rfc_9215() {
 /// the way to it.
 #[test]
 fn a_vector_through_the_attributes_of_a_token() {
-    let hex = |text: &str| -> Vec<u8> {
-        let digits = (0..text.len()).step_by(2).map(|at| &text[at..at + 2]);
-        digits
-            .map(|pair| u8::from_str_radix(pair, 16).expect("hex"))
-            .collect()
-    };
-    let reversed = |text: &str| -> Vec<u8> { hex(text).into_iter().rev().collect() };
+    let reversed = |text: &str| -> Vec<u8> { unhex(text).into_iter().rev().collect() };
     let x = reversed("7F2B49E270DB6D90D8595BEC458B50C58585BA1D4E9B788F6689DBD8E56FD80B");
     let y = reversed("26F1B489D6701DD185C8413A977B3CBBAF64D1C593D26627DFFB101A87FF77DA");
     let digest = reversed("2DFBC1B372D89A1188C09C52E0EEC61FCE52032AB1022E8E67ECE6672B043EE5");
-    let r = hex("41AA28D2F1AB148280CD9ED56FEDA41974053554A42767B83AD043FD39DC0493");
-    let s = hex("01456C64BA4642A1653C235A98A60249BCD6D3F746B631DF928014F6C5BF9C40");
+    let r = unhex("41AA28D2F1AB148280CD9ED56FEDA41974053554A42767B83AD043FD39DC0493");
+    let s = unhex("01456C64BA4642A1653C235A98A60249BCD6D3F746B631DF928014F6C5BF9C40");
 
     let parameters = GostParameterSet::Test256.oid().to_der().expect("encodes");
     let point = [x, y].concat();

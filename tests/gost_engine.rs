@@ -28,21 +28,19 @@ fn signatures_on_each_parameter_set() {
         for number in 0..SIGNATURES {
             let message = format!("message {number} on {set}").into_bytes();
             engine.file("message", &message);
-            engine.run(&[
-                "dgst",
-                &hash,
-                "-sign",
-                "key",
-                "-out",
-                "signature",
-                "message",
-            ]);
+            sign(&engine, &hash);
             let signature = fs::read(engine.path("signature")).expect("it was written");
             check(set, &key, &message, &signature, number);
             let scheme = scheme(set);
             assert!(other.verify(scheme, &message, &signature).is_err());
         }
     }
+}
+
+/// Signs the file `message` with `key`.
+fn sign(engine: &Engine, hash: &str) {
+    let files = ["-sign", "key", "-out", "signature", "message"];
+    engine.run(&[&["dgst", hash], &files[..]].concat());
 }
 
 fn check(set: GostParameterSet, key: &PublicKey, message: &[u8], signature: &[u8], number: usize) {
@@ -100,15 +98,7 @@ fn the_engine_reads_what_is_written() {
         engine.file("ours", key.to_pem().as_bytes());
         engine.file("message", name.as_bytes());
         let hash = format!("-{}", engine::digest(algorithm));
-        engine.run(&[
-            "dgst",
-            &hash,
-            "-sign",
-            "key",
-            "-out",
-            "signature",
-            "message",
-        ]);
+        sign(&engine, &hash);
         let verify = [
             "dgst",
             &hash,

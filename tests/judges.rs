@@ -85,7 +85,7 @@ fn every_judge_that_can_accepts_and_refuses_a_changed_byte() {
     }
     println!("{}", markdown(&table));
     assert!(wrong.is_empty(), "{wrong}");
-    for scheme in documents::schemes() {
+    for scheme in softhsm::schemes() {
         for form in FORMS {
             let judges = &table[&(scheme.name(), form)];
             let independent = judges.keys().filter(|one| **one != Judge::OpenSslCades);

@@ -1,5 +1,8 @@
 //! What a token shows of a key of GOST R 34.10 beside what it shows of other keys.
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU8;
+
 use cryptoki_sys::*;
 
 use crate::public_key::{KeyType, PublicKey};
@@ -17,6 +20,15 @@ const WANTED: &[(CK_ATTRIBUTE_TYPE, usize)] = &[
     (CKA_GOSTR3410_512_PARAMS, 32),
     (CKA_VALUE, 256),
 ];
+
+/// What signing has shown of a key.
+#[derive(Default)]
+pub(crate) struct Learned {
+    /// What its signatures are verified with, where the token had to be asked.
+    pub(crate) judge: OnceLock<PublicKey>,
+    /// In which order their bytes come.
+    pub(crate) order: AtomicU8,
+}
 
 /// The parameter set, and the point of a public key.
 #[derive(Default)]

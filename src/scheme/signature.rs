@@ -6,9 +6,9 @@ use der::asn1::{BitString, UintRef};
 use der::{Reader, SliceReader};
 use spki::SignatureBitStringEncoding;
 
-#[cfg(feature = "gost")]
-use super::GostStandard;
 use super::{Family, Scheme};
+#[cfg(feature = "gost")]
+use super::{GostStandard, reversed};
 use crate::Curve;
 
 /// A signature and the scheme it was made with.
@@ -302,11 +302,6 @@ fn unsigned(number: &[u8]) -> (&'static [u8], &[u8]) {
         Some(0x80..) => (&[0], digits),
         _ => (&[], digits),
     }
-}
-
-#[cfg(feature = "gost")]
-fn reversed(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().rev().copied().collect()
 }
 
 fn is_zero(number: &[u8]) -> bool {

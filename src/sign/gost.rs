@@ -7,7 +7,7 @@ use super::SignError;
 use crate::Error;
 use crate::key::PrivateKey;
 use crate::public_key::{KeyType, PublicKey};
-use crate::scheme::{Family, Scheme, Signature};
+use crate::scheme::{Family, Scheme, Signature, reversed};
 
 /// How a module writes `s‖r`, from the usual way on. What is its own inverse turns it round.
 const ORDERS: [Order; 4] = [<[u8]>::to_vec, swapped, reversed, halves_reversed];
@@ -37,7 +37,7 @@ impl PrivateKey {
 
     /// The public key, or that of a certificate, which the token has for this key.
     fn judge_on_token(&self) -> Result<&PublicKey, Error> {
-        let known = self.found_judge();
+        let known = &self.learned().judge;
         if let Some(known) = known.get() {
             return Ok(known);
         }
@@ -69,7 +69,7 @@ impl PrivateKey {
         raw: &[u8],
         judge: &PublicKey,
     ) -> Result<Signature, Error> {
-        let seen = self.order();
+        let seen = &self.learned().order;
         let last = usize::from(seen.load(Ordering::Relaxed));
         let mut wrong = None;
         for number in others_after(last) {
@@ -107,10 +107,6 @@ fn others_after(last: usize) -> impl Iterator<Item = usize> {
 fn swapped(raw: &[u8]) -> Vec<u8> {
     let (first, second) = raw.split_at(raw.len() / 2);
     [second, first].concat()
-}
-
-fn reversed(raw: &[u8]) -> Vec<u8> {
-    raw.iter().rev().copied().collect()
 }
 
 fn halves_reversed(raw: &[u8]) -> Vec<u8> {

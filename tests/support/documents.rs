@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use der::EncodePem;
 use keyfob::{Identity, Scheme, Search, Unlocked, cms};
 
-use crate::softhsm::{Filler, Kind, Leaf, PIN, SoftHsm, ca};
+use crate::softhsm::{Filler, Kind, Leaf, PIN, SoftHsm, ca, schemes};
 
 /// What the documents say.
 pub const CONTENT: &[u8] = b"I owe the bearer seven roubles.\nSigned on a token.\n";
@@ -123,12 +123,6 @@ impl Desk {
         assert_eq!(signers.len(), 3, "{scheme}");
         signers
     }
-}
-
-/// The schemes that SoftHSM has keys for.
-pub fn schemes() -> impl Iterator<Item = Scheme> {
-    let all = Scheme::ALL.iter().copied();
-    all.filter(|scheme| !scheme.name().starts_with("gost"))
 }
 
 fn sign(scheme: Scheme, signers: &[Identity], form: Form, content: &Path, document: &Path) {

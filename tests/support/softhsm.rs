@@ -436,6 +436,12 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
+/// The schemes that SoftHSM has keys for.
+pub fn schemes() -> impl Iterator<Item = keyfob::Scheme> {
+    let all = keyfob::Scheme::ALL.iter().copied();
+    all.filter(|scheme| !scheme.name().starts_with("gost"))
+}
+
 pub fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len())
         .step_by(2)
