@@ -46,18 +46,22 @@ pub struct PrivateKey {
 #[derive(Clone)]
 struct Inner {
     access: Access,
-    place: Arc<Place>,
     label: Arc<str>,
     id: Arc<[u8]>,
     key_type: KeyType,
     public_key: Option<PublicKey>,
     can_sign: Option<bool>,
     protection: Protection,
-    /// The schemes that it was found to sign with, a bit for each: asked for at every signature, by
-    /// all threads.
-    fitting: Arc<AtomicU64>,
+    known: Arc<Known>,
+}
+
+/// What using a key has shown of it. Looked at for every signature, by all threads, and so together.
+struct Known {
+    place: Place,
+    /// The schemes that it was found to sign with, a bit for each.
+    fitting: AtomicU64,
     #[cfg(feature = "gost")]
-    learned: Arc<gost::Learned>,
+    gost: gost::Learned,
 }
 
 fn bit(scheme: Scheme) -> u64 {
@@ -96,11 +100,14 @@ impl PrivateKey {
     }
 
     pub(crate) fn is_known_to_fit(&self, scheme: Scheme) -> bool {
-        self.inner.fitting.load(Ordering::Relaxed) & bit(scheme) != 0
+        self.inner.known.fitting.load(Ordering::Relaxed) & bit(scheme) != 0
     }
 
     pub(crate) fn fits(&self, scheme: Scheme) {
-        self.inner.fitting.fetch_or(bit(scheme), Ordering::Relaxed);
+        self.inner
+            .known
+            .fitting
+            .fetch_or(bit(scheme), Ordering::Relaxed);
     }
 
     /// The token that it is on.
@@ -164,7 +171,7 @@ impl PrivateKey {
 
     #[cfg(feature = "gost")]
     pub(crate) fn learned(&self) -> &gost::Learned {
-        &self.inner.learned
+        &self.inner.known.gost
     }
 
     pub(crate) fn slot(&self) -> &Slot {
@@ -289,16 +296,18 @@ impl Access {
         Ok(PrivateKey {
             inner: Arc::new(Inner {
                 access: self.clone(),
-                place: Arc::new(Place::new(session.epoch(), handle)),
                 label: text(label).into(),
                 id: id.unwrap_or_default().into(),
                 key_type,
                 public_key,
                 can_sign: flag(can_sign),
                 protection,
-                fitting: Arc::default(),
-                #[cfg(feature = "gost")]
-                learned: Arc::default(),
+                known: Arc::new(Known {
+                    place: Place::new(session.epoch(), handle),
+                    fitting: AtomicU64::new(0),
+                    #[cfg(feature = "gost")]
+                    gost: gost::Learned::default(),
+                }),
             }),
             prompt: None,
             checked_by: None,

@@ -9,6 +9,7 @@ mod signature;
 use std::fmt;
 use std::str::FromStr;
 
+use cryptoki_sys::CK_MECHANISM_TYPE;
 use der::asn1::{Any, ObjectIdentifier};
 use der::referenced::OwnedToRef;
 use spki::AlgorithmIdentifierOwned;
@@ -120,6 +121,10 @@ struct Row {
     digest: Option<DigestAlgorithm>,
     /// Of its AlgorithmIdentifier; the parameters follow from the family.
     oid: &'static str,
+    /// Follows from the family, and is wanted at every signature, as the next one is.
+    mechanism: CK_MECHANISM_TYPE,
+    /// The length of a raw signature, in bytes, where all keys make the same.
+    raw_len: Option<usize>,
 }
 
 impl Scheme {
@@ -185,7 +190,7 @@ impl Scheme {
     pub const ED25519_MESSAGE_LIMIT: usize = 16 * 1024 * 1024;
 
     #[rustfmt::skip]
-    const fn row(self) -> Row {
+    const fn row(self) -> &'static Row {
         use Family::{Ecdsa, RsaPkcs1, RsaPss};
         // RFC 4055 section 5 and 3.1, RFC 5758 section 3.2, RFC 8410 section 3.
         const PSS: &str = "1.2.840.113549.1.1.10";
@@ -197,40 +202,44 @@ impl Scheme {
         const fn gost(len: usize, standard: GostStandard) -> Family { Family::Gost(Gost { len, standard }) }
         #[cfg(feature = "gost")]
         use GostStandard::{Kazakhstan, Russia2001, Russia2012};
+        // Looked up at every signature: a row that lies ready costs least.
+        macro_rules! row {
+            ($($column:expr),*) => { const { &row($($column),*) } };
+        }
         match self {
-            Self::RsaPkcs1Sha256  => row("rsa-pkcs1-sha256",  RsaPkcs1,        Some(Sha256), "1.2.840.113549.1.1.11"),
-            Self::RsaPkcs1Sha384  => row("rsa-pkcs1-sha384",  RsaPkcs1,        Some(Sha384), "1.2.840.113549.1.1.12"),
-            Self::RsaPkcs1Sha512  => row("rsa-pkcs1-sha512",  RsaPkcs1,        Some(Sha512), "1.2.840.113549.1.1.13"),
-            Self::RsaPssSha256    => row("rsa-pss-sha256",    RsaPss,          Some(Sha256), PSS),
-            Self::RsaPssSha384    => row("rsa-pss-sha384",    RsaPss,          Some(Sha384), PSS),
-            Self::RsaPssSha512    => row("rsa-pss-sha512",    RsaPss,          Some(Sha512), PSS),
-            Self::EcdsaP256Sha256 => row("ecdsa-p256-sha256", Ecdsa(P256),     Some(Sha256), ECDSA_SHA256),
-            Self::EcdsaP256Sha384 => row("ecdsa-p256-sha384", Ecdsa(P256),     Some(Sha384), ECDSA_SHA384),
-            Self::EcdsaP256Sha512 => row("ecdsa-p256-sha512", Ecdsa(P256),     Some(Sha512), ECDSA_SHA512),
-            Self::EcdsaP384Sha256 => row("ecdsa-p384-sha256", Ecdsa(P384),     Some(Sha256), ECDSA_SHA256),
-            Self::EcdsaP384Sha384 => row("ecdsa-p384-sha384", Ecdsa(P384),     Some(Sha384), ECDSA_SHA384),
-            Self::EcdsaP384Sha512 => row("ecdsa-p384-sha512", Ecdsa(P384),     Some(Sha512), ECDSA_SHA512),
-            Self::EcdsaP521Sha256 => row("ecdsa-p521-sha256", Ecdsa(P521),     Some(Sha256), ECDSA_SHA256),
-            Self::EcdsaP521Sha384 => row("ecdsa-p521-sha384", Ecdsa(P521),     Some(Sha384), ECDSA_SHA384),
-            Self::EcdsaP521Sha512 => row("ecdsa-p521-sha512", Ecdsa(P521),     Some(Sha512), ECDSA_SHA512),
-            Self::Ed25519         => row("ed25519",           Family::Ed25519, None,         "1.3.101.112"),
-            Self::RsaPkcs1Sha1    => row("rsa-pkcs1-sha1",    RsaPkcs1,        Some(Sha1),   "1.2.840.113549.1.1.5"),
-            Self::RsaPkcs1Md5     => row("rsa-pkcs1-md5",     RsaPkcs1,        Some(Md5),    "1.2.840.113549.1.1.4"),
-            Self::RsaPssSha1      => row("rsa-pss-sha1",      RsaPss,          Some(Sha1),   PSS),
-            Self::EcdsaP256Sha1   => row("ecdsa-p256-sha1",   Ecdsa(P256),     Some(Sha1),   ECDSA_SHA1),
-            Self::EcdsaP384Sha1   => row("ecdsa-p384-sha1",   Ecdsa(P384),     Some(Sha1),   ECDSA_SHA1),
-            Self::EcdsaP521Sha1   => row("ecdsa-p521-sha1",   Ecdsa(P521),     Some(Sha1),   ECDSA_SHA1),
+            Self::RsaPkcs1Sha256  => row!("rsa-pkcs1-sha256",  RsaPkcs1,        Some(Sha256), "1.2.840.113549.1.1.11"),
+            Self::RsaPkcs1Sha384  => row!("rsa-pkcs1-sha384",  RsaPkcs1,        Some(Sha384), "1.2.840.113549.1.1.12"),
+            Self::RsaPkcs1Sha512  => row!("rsa-pkcs1-sha512",  RsaPkcs1,        Some(Sha512), "1.2.840.113549.1.1.13"),
+            Self::RsaPssSha256    => row!("rsa-pss-sha256",    RsaPss,          Some(Sha256), PSS),
+            Self::RsaPssSha384    => row!("rsa-pss-sha384",    RsaPss,          Some(Sha384), PSS),
+            Self::RsaPssSha512    => row!("rsa-pss-sha512",    RsaPss,          Some(Sha512), PSS),
+            Self::EcdsaP256Sha256 => row!("ecdsa-p256-sha256", Ecdsa(P256),     Some(Sha256), ECDSA_SHA256),
+            Self::EcdsaP256Sha384 => row!("ecdsa-p256-sha384", Ecdsa(P256),     Some(Sha384), ECDSA_SHA384),
+            Self::EcdsaP256Sha512 => row!("ecdsa-p256-sha512", Ecdsa(P256),     Some(Sha512), ECDSA_SHA512),
+            Self::EcdsaP384Sha256 => row!("ecdsa-p384-sha256", Ecdsa(P384),     Some(Sha256), ECDSA_SHA256),
+            Self::EcdsaP384Sha384 => row!("ecdsa-p384-sha384", Ecdsa(P384),     Some(Sha384), ECDSA_SHA384),
+            Self::EcdsaP384Sha512 => row!("ecdsa-p384-sha512", Ecdsa(P384),     Some(Sha512), ECDSA_SHA512),
+            Self::EcdsaP521Sha256 => row!("ecdsa-p521-sha256", Ecdsa(P521),     Some(Sha256), ECDSA_SHA256),
+            Self::EcdsaP521Sha384 => row!("ecdsa-p521-sha384", Ecdsa(P521),     Some(Sha384), ECDSA_SHA384),
+            Self::EcdsaP521Sha512 => row!("ecdsa-p521-sha512", Ecdsa(P521),     Some(Sha512), ECDSA_SHA512),
+            Self::Ed25519         => row!("ed25519",           Family::Ed25519, None,         "1.3.101.112"),
+            Self::RsaPkcs1Sha1    => row!("rsa-pkcs1-sha1",    RsaPkcs1,        Some(Sha1),   "1.2.840.113549.1.1.5"),
+            Self::RsaPkcs1Md5     => row!("rsa-pkcs1-md5",     RsaPkcs1,        Some(Md5),    "1.2.840.113549.1.1.4"),
+            Self::RsaPssSha1      => row!("rsa-pss-sha1",      RsaPss,          Some(Sha1),   PSS),
+            Self::EcdsaP256Sha1   => row!("ecdsa-p256-sha1",   Ecdsa(P256),     Some(Sha1),   ECDSA_SHA1),
+            Self::EcdsaP384Sha1   => row!("ecdsa-p384-sha1",   Ecdsa(P384),     Some(Sha1),   ECDSA_SHA1),
+            Self::EcdsaP521Sha1   => row!("ecdsa-p521-sha1",   Ecdsa(P521),     Some(Sha1),   ECDSA_SHA1),
             // RFC 9215 section 2, RFC 4491 section 2.2.2.
             #[cfg(feature = "gost")]
-            Self::Gost256         => row("gost-256",    gost(32, Russia2012), Some(Streebog256), "1.2.643.7.1.1.3.2"),
+            Self::Gost256         => row!("gost-256",    gost(32, Russia2012), Some(Streebog256), "1.2.643.7.1.1.3.2"),
             #[cfg(feature = "gost")]
-            Self::Gost512         => row("gost-512",    gost(64, Russia2012), Some(Streebog512), "1.2.643.7.1.1.3.3"),
+            Self::Gost512         => row!("gost-512",    gost(64, Russia2012), Some(Streebog512), "1.2.643.7.1.1.3.3"),
             #[cfg(feature = "gost")]
-            Self::GostKz256       => row("gost-kz-256", gost(32, Kazakhstan), Some(Streebog256), "1.2.398.3.10.1.1.2.3.1"),
+            Self::GostKz256       => row!("gost-kz-256", gost(32, Kazakhstan), Some(Streebog256), "1.2.398.3.10.1.1.2.3.1"),
             #[cfg(feature = "gost")]
-            Self::GostKz512       => row("gost-kz-512", gost(64, Kazakhstan), Some(Streebog512), "1.2.398.3.10.1.1.2.3.2"),
+            Self::GostKz512       => row!("gost-kz-512", gost(64, Kazakhstan), Some(Streebog512), "1.2.398.3.10.1.1.2.3.2"),
             #[cfg(feature = "gost")]
-            Self::Gost2001        => row("gost-2001",   gost(32, Russia2001), Some(Gost94),      "1.2.643.2.2.3"),
+            Self::Gost2001        => row!("gost-2001",   gost(32, Russia2001), Some(Gost94),      "1.2.643.2.2.3"),
         }
     }
 
@@ -294,6 +303,11 @@ impl Scheme {
 
     pub(crate) const fn family(self) -> Family {
         self.row().family
+    }
+
+    /// The length of a raw signature, in bytes, where all keys make the same.
+    pub(crate) const fn raw_len(self) -> Option<usize> {
+        self.row().raw_len
     }
 
     /// Whether a key of this type can sign with this scheme.
@@ -367,7 +381,7 @@ impl Scheme {
             digest,
             oid,
             ..
-        } = self.row();
+        } = *self.row();
         AlgorithmIdentifierOwned {
             oid: ObjectIdentifier::new_unwrap(oid),
             parameters: match (family, digest) {
@@ -511,6 +525,14 @@ const fn row(
         family,
         digest,
         oid,
+        mechanism: mechanism::of(family),
+        raw_len: match family {
+            Family::RsaPkcs1 | Family::RsaPss => None,
+            Family::Ecdsa(curve) => Some(2 * curve.field_len()),
+            Family::Ed25519 => Some(64),
+            #[cfg(feature = "gost")]
+            Family::Gost(gost) => Some(2 * gost.len),
+        },
     }
 }
 

@@ -17,13 +17,14 @@ use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
 use crate::module::raw::{Functions, Mechanism};
-use crate::public_key::KeyType;
-#[cfg(not(feature = "gost"))]
-use crate::public_key::PublicKey;
+use crate::public_key::{KeyType, PublicKey};
 #[cfg(feature = "gost")]
 use crate::scheme::Family;
 use crate::scheme::{Scheme, Signature};
 use crate::token::Pooled;
+
+/// Signatures up to this length, in bytes, are received on the stack: all but those of RSA.
+const SHORT: usize = 132;
 
 impl PrivateKey {
     /// Signs a message. It is hashed here: only its digest travels to the token, except with
@@ -148,34 +149,42 @@ impl PrivateKey {
         self.check(scheme)?;
         let judge = self.judge(scheme)?;
         let way = self.way(scheme, digest, message)?;
-        let raw = match self.protection().always_authenticate {
-            true => self.sign_alone(functions, &way),
+        let signature = match self.protection().always_authenticate {
+            true => self.sign_alone(functions, scheme, &way),
             false => {
                 let _together = slot.together();
                 slot.attempt(functions, self.needs(), |session| {
-                    self.begin(session, &way)?;
-                    self.finish(session, &way)
+                    self.begin(session, scheme, &way)?;
+                    self.finish(session, scheme, &way)
                 })
             }
         };
-        let raw = raw.map_err(|error| self.reason(error))?;
-        let signature = self
-            .read_signature(scheme, &raw)
-            .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))?;
-        let signature = match (judge, scheme.family()) {
-            #[cfg(feature = "gost")]
-            (Some(judge), Family::Gost(_)) => self.in_usual_order(scheme, digest, &raw, judge)?,
-            (Some(judge), _) => {
-                let verified = judge.verify_input(scheme, digest, &signature);
-                verified.map_err(|error| {
-                    self.sign_error(SignError::WrongSignature(error.to_string()))
-                })?;
-                signature
-            }
-            (None, _) => signature,
+        let signature = signature.map_err(|error| self.reason(error))?;
+        let signature = match judge {
+            Some(judge) => self.verified(scheme, digest, signature, judge)?,
+            None => signature,
         };
         self.has_made(scheme, digest, &signature);
         Ok(signature)
+    }
+
+    /// The signature, if it is this key's.
+    #[inline(never)]
+    fn verified(
+        &self,
+        scheme: Scheme,
+        digest: &[u8],
+        signature: Signature,
+        judge: &PublicKey,
+    ) -> Result<Signature, Error> {
+        #[cfg(feature = "gost")]
+        if let Family::Gost(_) = scheme.family() {
+            return self.in_usual_order(scheme, digest, signature, judge);
+        }
+        match judge.verify_input(scheme, digest, &signature) {
+            Ok(()) => Ok(signature),
+            Err(error) => Err(self.sign_error(SignError::WrongSignature(error.to_string()))),
+        }
     }
 
     #[cfg(not(feature = "gost"))]
@@ -184,28 +193,40 @@ impl PrivateKey {
     }
 
     /// How the token is asked: to sign the digest or, where it has no mechanism for that, the message.
+    #[inline]
     fn way<'a>(
         &self,
         scheme: Scheme,
         digest: &'a [u8],
         message: Option<&'a [u8]>,
     ) -> Result<Way<'a>, Error> {
-        let hashing = match scheme.hashing_mechanism() {
-            Some(hashing) if self.slot().mechanism(scheme.mechanism_code())?.is_none() => hashing,
-            _ => {
-                return Ok(Way {
-                    mechanism: scheme.mechanism(),
-                    otherwise: None,
-                    input: scheme.token_input(digest),
-                });
-            }
-        };
+        match scheme.hashing_mechanism() {
+            None => Ok(Way {
+                mechanism: scheme.mechanism(),
+                input: scheme.token_input(digest),
+            }),
+            Some(hashing) => self.way_of_gost(scheme, hashing, digest, message),
+        }
+    }
+
+    fn way_of_gost<'a>(
+        &self,
+        scheme: Scheme,
+        hashing: Mechanism,
+        digest: &'a [u8],
+        message: Option<&'a [u8]>,
+    ) -> Result<Way<'a>, Error> {
+        if self.slot().mechanism(scheme.mechanism_code())?.is_some() {
+            return Ok(Way {
+                mechanism: scheme.mechanism(),
+                input: digest.into(),
+            });
+        }
         let message =
             message.ok_or_else(|| self.sign_error(SignError::WholeMessageNeeded { scheme }))?;
         self.check_length(message, Some(Scheme::ED25519_MESSAGE_LIMIT))?;
         Ok(Way {
             mechanism: hashing,
-            otherwise: scheme.hashing_mechanism_with_digest(),
             input: message.into(),
         })
     }
@@ -220,7 +241,13 @@ impl PrivateKey {
     /// A key that wants its PIN each time: what was lost is put right first, and the person is asked.
     /// Then the token is held alone from `C_SignInit`, over the login that belongs to this operation, to `C_Sign`.
     /// Nothing of it is tried again.
-    fn sign_alone(&self, functions: &Functions, way: &Way<'_>) -> Result<Vec<u8>, Error> {
+    #[cold]
+    fn sign_alone(
+        &self,
+        functions: &Functions,
+        scheme: Scheme,
+        way: &Way<'_>,
+    ) -> Result<Signature, Error> {
         let Some(prompt) = &self.prompt else {
             return Err(self.sign_error(SignError::PromptNeeded));
         };
@@ -233,21 +260,27 @@ impl PrivateKey {
         slot.see_card(functions)?;
         let _alone = slot.alone();
         slot.once(functions, self.needs(), |session| {
-            self.begin(session, way)?;
+            self.begin(session, scheme, way)?;
             // The operation is still open.
             slot.log_in_to_operation(session, &pin, &request)
                 .inspect_err(|_| session.spoil())?;
-            self.finish(session, way)
+            self.finish(session, scheme, way)
         })
     }
 
-    fn begin(&self, session: &Pooled<'_>, way: &Way<'_>) -> Result<(), Error> {
+    #[inline]
+    fn begin(&self, session: &Pooled<'_>, scheme: Scheme, way: &Way<'_>) -> Result<(), Error> {
         let handle = self.handle(session)?;
         let functions = session.functions();
-        let begin = |mechanism| functions.sign_init(session.handle(), mechanism, handle);
-        let begun = begin(&way.mechanism).or_else(|code| match &way.otherwise {
-            Some(otherwise) if code.is(CKR_MECHANISM_PARAM_INVALID) => begin(otherwise),
-            _ => Err(code),
+        let begin =
+            |mechanism: &Mechanism| functions.sign_init(session.handle(), mechanism, handle);
+        let begun = begin(&way.mechanism).or_else(|code| {
+            let otherwise = scheme.hashing_mechanism_with_digest();
+            let hashes = |otherwise: &Mechanism| otherwise.code == way.mechanism.code;
+            match otherwise.filter(hashes) {
+                Some(otherwise) if code.is(CKR_MECHANISM_PARAM_INVALID) => begin(&otherwise),
+                _ => Err(code),
+            }
         });
         session.call("C_SignInit", begun).inspect_err(|error| {
             if matches!(error, Error::Call { code, .. }
@@ -258,17 +291,41 @@ impl PrivateKey {
         })
     }
 
-    fn finish(&self, session: &Pooled<'_>, way: &Way<'_>) -> Result<Vec<u8>, Error> {
+    #[inline]
+    fn finish(
+        &self,
+        session: &Pooled<'_>,
+        scheme: Scheme,
+        way: &Way<'_>,
+    ) -> Result<Signature, Error> {
+        let (mut short, mut long) = ([0; SHORT], Vec::new());
+        let length = self.signature_len(scheme);
+        let raw = match short.get_mut(..length) {
+            Some(raw) => raw,
+            None => {
+                long.resize(length, 0);
+                &mut long
+            }
+        };
         let functions = session.functions();
-        let signed = functions.sign(session.handle(), &way.input, self.signature_len());
-        session.call("C_Sign", signed)
+        let signed = functions.sign(session.handle(), &way.input, raw);
+        let signed = session.call("C_Sign", signed)?;
+        self.read_signature(scheme, raw.get(..signed).unwrap_or_default())
+            .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))
     }
 
     /// What can be told before the token is asked to sign.
+    #[inline]
     pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Error> {
-        if self.is_known_to_fit(scheme) {
-            return Ok(());
+        match self.is_known_to_fit(scheme) {
+            true => Ok(()),
+            false => self.check_first(scheme),
         }
+    }
+
+    /// For the first signature with this scheme.
+    #[cold]
+    fn check_first(&self, scheme: Scheme) -> Result<(), Error> {
         let key_type = self.key_type();
         if !scheme.fits(&key_type) {
             return Err(self.sign_error(SignError::SchemeDoesNotFit { scheme, key_type }));
@@ -309,20 +366,17 @@ impl PrivateKey {
     }
 
     /// In bytes. RSA signatures are as long as the modulus.
-    fn signature_len(&self) -> usize {
-        match self.key_type() {
-            KeyType::Rsa { bits } => bits.div_ceil(8) as usize,
-            KeyType::Ec(curve) => 2 * curve.field_len(),
-            #[cfg(feature = "gost")]
-            KeyType::Gost512(_) => 128,
-            _ => 64,
+    fn signature_len(&self, scheme: Scheme) -> usize {
+        match (scheme.raw_len(), self.key_type()) {
+            (None, KeyType::Rsa { bits }) => bits.div_ceil(8) as usize,
+            (length, _) => length.unwrap_or_default(),
         }
     }
 
     /// Reads the token's answer, and sees what can be seen without a public key.
     fn read_signature(&self, scheme: Scheme, raw: &[u8]) -> Result<Signature, String> {
         let signature = Signature::from_raw(scheme, raw).map_err(|error| error.to_string())?;
-        let (expected, found) = (self.signature_len(), raw.len());
+        let (expected, found) = (self.signature_len(scheme), raw.len());
         if found != expected {
             return Err(format!(
                 "it has {found} bytes, and the key makes {expected}"
@@ -336,6 +390,7 @@ impl PrivateKey {
     }
 
     /// What an error of a call means for a signature.
+    #[cold]
     fn reason(&self, error: Error) -> Error {
         let Error::Call { code, .. } = &error else {
             return error;
@@ -347,6 +402,7 @@ impl PrivateKey {
         }
     }
 
+    #[cold]
     fn sign_error(&self, reason: SignError) -> Error {
         Error::Sign {
             key: self.name(),
@@ -358,8 +414,6 @@ impl PrivateKey {
 /// How a token is asked for a signature.
 struct Way<'a> {
     mechanism: Mechanism,
-    /// The same with other parameters, where it refuses those.
-    otherwise: Option<Mechanism>,
     input: Cow<'a, [u8]>,
 }
 

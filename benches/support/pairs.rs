@@ -5,10 +5,13 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long one of the two runs before the other does.
-const SLICE: Duration = Duration::from_millis(50);
+/// How long one of the two runs before the other does: shorter than what else the machine does lasts,
+/// so that both have the same of it.
+const SLICE: Duration = Duration::from_millis(5);
 /// How many times each runs.
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 1000;
+/// The same of what takes as long as ten slices.
+const LONG_ROUNDS: usize = 100;
 
 /// The rate of `ours` over that of `other`, as a line to print at the end.
 pub fn ratio(name: &str, ours: &impl Fn(), other: impl Fn()) -> String {
@@ -35,9 +38,9 @@ pub fn ratio_of_threads<F: FnMut() + Send>(
     median(name, ratios.collect())
 }
 
-/// The same where a call takes as long as a slice: one call is one.
+/// The same where a call takes so long that one is a slice.
 pub fn ratio_of_long_calls(name: &str, ours: &impl Fn(), other: impl Fn()) -> String {
-    ratio_of_rounds(name, ROUNDS, ours, other)
+    ratio_of_rounds(name, LONG_ROUNDS, ours, other)
 }
 
 /// The same where a call takes so long that there is no time for many.

@@ -54,7 +54,7 @@ impl PrivateKey {
     /// The key's handle for a session. It is forgotten when the token's sessions are lost: another
     /// key may have it then. So the key is found anew, and has to be the same one.
     pub(crate) fn handle(&self, session: &Pooled<'_>) -> Result<CK_OBJECT_HANDLE, Error> {
-        let place = &self.inner.place;
+        let place = &self.inner.known.place;
         if let Some(handle) = place.get(session.epoch()) {
             return Ok(handle);
         }
@@ -65,12 +65,12 @@ impl PrivateKey {
 
     /// The token does not know the handle any more.
     pub(crate) fn forget_handle(&self) {
-        self.inner.place.epoch.store(0, Ordering::Release);
+        self.inner.known.place.epoch.store(0, Ordering::Release);
     }
 
     /// Remembers a signature of a key of which no more is known, to know it by.
     pub(crate) fn has_made(&self, scheme: Scheme, input: &[u8], signature: &Signature) {
-        let made = &self.inner.place.made;
+        let made = &self.inner.known.place.made;
         if self.public_key().is_none() && input.len() <= LONGEST && made.get().is_none() {
             let _ = made.set(Made {
                 scheme,
@@ -174,7 +174,7 @@ impl PrivateKey {
         if let Some(own) = self.public_key() {
             return own == public_key;
         }
-        self.inner.place.made.get().is_some_and(|made| {
+        self.inner.known.place.made.get().is_some_and(|made| {
             let verified = public_key.verify_input(made.scheme, &made.input, &made.signature);
             verified.is_ok()
         })

@@ -25,7 +25,21 @@ impl Calls {
     }
 
     /// Makes a call.
+    #[inline]
     pub(crate) fn make<T, E: Display>(
+        &self,
+        function: &str,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let is_plain = self.turn.get().is_none() && !is_traced();
+        match is_plain {
+            true => call(),
+            false => self.make_in_turn(function, call),
+        }
+    }
+
+    #[cold]
+    fn make_in_turn<T, E: Display>(
         &self,
         function: &str,
         call: impl FnOnce() -> Result<T, E>,
@@ -34,7 +48,7 @@ impl Calls {
             .turn
             .get()
             .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        if !log::log_enabled!(target: TARGET, Level::Trace) {
+        if !is_traced() {
             return call();
         }
         let start = Instant::now();
@@ -46,4 +60,8 @@ impl Calls {
         }
         outcome
     }
+}
+
+fn is_traced() -> bool {
+    log::log_enabled!(target: TARGET, Level::Trace)
 }

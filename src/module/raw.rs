@@ -293,6 +293,7 @@ impl Functions {
     }
 
     /// Begins a signature.
+    #[inline]
     pub(crate) fn sign_init(
         &self,
         session: CK_SESSION_HANDLE,
@@ -315,28 +316,27 @@ impl Functions {
         call!(self.C_SignInit(session, &mut mechanism, key))
     }
 
-    /// Ends a signature, in one call: `longest` is the most bytes that it can have.
+    /// Ends a signature, in one call, and writes it to `room`: how many bytes it has.
+    #[inline]
     pub(crate) fn sign(
         &self,
         session: CK_SESSION_HANDLE,
         data: &[u8],
-        longest: usize,
-    ) -> Result<Vec<u8>, ReturnCode> {
-        let mut signature = vec![0; longest];
-        let mut length = longest as CK_ULONG;
+        room: &mut [u8],
+    ) -> Result<usize, ReturnCode> {
+        let mut length = room.len() as CK_ULONG;
         call!(self.C_Sign(
             session,
             // A module only reads what it signs.
             data.as_ptr().cast_mut(),
             data.len() as CK_ULONG,
-            signature.as_mut_ptr(),
+            room.as_mut_ptr(),
             &mut length,
         ))?;
-        if length as usize > longest {
-            return Err(ReturnCode::GENERAL_ERROR);
+        match length as usize {
+            length if length <= room.len() => Ok(length),
+            _ => Err(ReturnCode::GENERAL_ERROR),
         }
-        signature.truncate(length as usize);
-        Ok(signature)
     }
 }
 

@@ -21,6 +21,7 @@ impl Scheme {
     /// The mechanism that signs what [`token_input`](Self::token_input) makes of a digest.
     ///
     /// None of them hashes: whatever the document's size, only its digest travels to the token.
+    #[inline]
     pub(crate) fn mechanism(self) -> Mechanism {
         let code = self.mechanism_code();
         let parameter = match (self.family(), self.digest_algorithm()) {
@@ -30,17 +31,8 @@ impl Scheme {
         Mechanism { code, parameter }
     }
 
-    pub(crate) fn mechanism_code(self) -> CK_MECHANISM_TYPE {
-        match self.family() {
-            Family::RsaPkcs1 => CKM_RSA_PKCS,
-            Family::RsaPss => CKM_RSA_PKCS_PSS,
-            Family::Ecdsa(_) => CKM_ECDSA,
-            Family::Ed25519 => CKM_EDDSA,
-            #[cfg(feature = "gost")]
-            Family::Gost(gost) if gost.len == 32 => CKM_GOSTR3410,
-            #[cfg(feature = "gost")]
-            Family::Gost(_) => CKM_GOSTR3410_512,
-        }
+    pub(crate) const fn mechanism_code(self) -> CK_MECHANISM_TYPE {
+        self.row().mechanism
     }
 
     /// The mechanism's name, for messages.
@@ -87,6 +79,7 @@ impl Scheme {
     }
 
     /// What the mechanism is given: the digest, in the form that it wants.
+    #[inline]
     pub(crate) fn token_input(self, digest: &[u8]) -> Cow<'_, [u8]> {
         match (self.family(), self.digest_algorithm()) {
             (Family::RsaPkcs1, Some(algorithm)) => {
@@ -98,12 +91,27 @@ impl Scheme {
     }
 }
 
+/// The mechanism of a family's schemes.
+pub(super) const fn of(family: Family) -> CK_MECHANISM_TYPE {
+    match family {
+        Family::RsaPkcs1 => CKM_RSA_PKCS,
+        Family::RsaPss => CKM_RSA_PKCS_PSS,
+        Family::Ecdsa(_) => CKM_ECDSA,
+        Family::Ed25519 => CKM_EDDSA,
+        #[cfg(feature = "gost")]
+        Family::Gost(gost) if gost.len == 32 => CKM_GOSTR3410,
+        #[cfg(feature = "gost")]
+        Family::Gost(_) => CKM_GOSTR3410_512,
+    }
+}
+
 /// The number that ECDSA makes of a digest (FIPS 186-5, section 6.4.1), as long as the curve's: its
 /// leftmost bytes, or with zeros before it. By PKCS#11 the token would do that; not every token cuts a
 /// long one, and PIV cards refuse a short one.
 ///
 /// Those of P-521 end within a byte, where a token would cut a number that was made longer. None of the
 /// digests is as long.
+#[inline]
 fn ecdsa_input(curve: Curve, digest: &[u8]) -> Cow<'_, [u8]> {
     let length = curve.field_len();
     match digest.get(..length) {

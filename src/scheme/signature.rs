@@ -222,25 +222,30 @@ pub enum SignatureError {
 
 /// The lengths of raw signatures.
 fn check_length(scheme: Scheme, found: usize) -> Result<(), SignatureError> {
-    let (fits, expected) = match scheme.family() {
-        // The key knows better; this is what the keys that are read here can make.
-        Family::RsaPkcs1 | Family::RsaPss => ((64..=2048).contains(&found), "64 to 2048"),
-        Family::Ed25519 => (found == 64, "64"),
-        Family::Ecdsa(Curve::P256) => (found == 64, "64"),
-        Family::Ecdsa(Curve::P384) => (found == 96, "96"),
-        Family::Ecdsa(Curve::P521) => (found == 132, "132"),
-        #[cfg(feature = "gost")]
-        Family::Gost(gost) if gost.len == 32 => (found == 64, "64"),
-        #[cfg(feature = "gost")]
-        Family::Gost(_) => (found == 128, "128"),
+    let fits = match scheme.raw_len() {
+        Some(length) => found == length,
+        // The key knows better; this is what the RSA keys that are read here can make.
+        None => (64..=2048).contains(&found),
     };
     match fits {
         true => Ok(()),
-        false => Err(SignatureError::Length {
-            scheme,
-            expected,
-            found,
-        }),
+        false => Err(wrong_length(scheme, found)),
+    }
+}
+
+#[cold]
+fn wrong_length(scheme: Scheme, found: usize) -> SignatureError {
+    let expected = match scheme.raw_len() {
+        Some(64) => "64",
+        Some(96) => "96",
+        Some(128) => "128",
+        Some(_) => "132",
+        None => "64 to 2048",
+    };
+    SignatureError::Length {
+        scheme,
+        expected,
+        found,
     }
 }
 
@@ -269,24 +274,24 @@ fn ecdsa_from_der(curve: Curve, der: &[u8]) -> Result<Vec<u8>, SignatureError> {
 /// Written here, and not by `der`, which takes as long as all else that a signature costs beside the
 /// module.
 fn ecdsa_to_der(curve: Curve, r: &[u8], s: &[u8]) -> Result<Vec<u8>, SignatureError> {
-    if is_zero(r) || is_zero(s) {
+    let (r, s) = (without_zeros(r), without_zeros(s));
+    let (Some(r_len), Some(s_len)) = (integer_len(r), integer_len(s)) else {
         return Err(SignatureError::Range { curve });
-    }
-    let numbers = [unsigned(r), unsigned(s)];
-    let length: usize = numbers
-        .iter()
-        .map(|(zero, digits)| 2 + zero.len() + digits.len())
-        .sum();
+    };
+    let length = 2 + r_len + 2 + s_len;
     let mut der = Vec::with_capacity(3 + length);
+    der.push(SEQUENCE);
     // Two numbers of P-521 have 138 bytes with their headers: each length fits a byte.
-    match length {
-        0..128 => der.extend([SEQUENCE, length as u8]),
-        _ => der.extend([SEQUENCE, 0x81, length as u8]),
+    if length >= 128 {
+        der.push(0x81);
     }
-    for (zero, digits) in numbers {
-        der.extend([INTEGER, (zero.len() + digits.len()) as u8]);
-        der.extend_from_slice(zero);
-        der.extend_from_slice(digits);
+    der.push(length as u8);
+    for (number, length) in [(r, r_len), (s, s_len)] {
+        der.extend_from_slice(&[INTEGER, length as u8]);
+        if length > number.len() {
+            der.push(0);
+        }
+        der.extend_from_slice(number);
     }
     Ok(der)
 }
@@ -294,14 +299,15 @@ fn ecdsa_to_der(curve: Curve, r: &[u8], s: &[u8]) -> Result<Vec<u8>, SignatureEr
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 
-/// A number without the zeros before it, but for the one that keeps it positive.
-fn unsigned(number: &[u8]) -> (&'static [u8], &[u8]) {
+fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    let digits = number.get(zeros..).unwrap_or_default();
-    match digits.first() {
-        Some(0x80..) => (&[0], digits),
-        _ => (&[], digits),
-    }
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// With the zero before it that keeps it positive, where it needs one; none for zero.
+fn integer_len(number: &[u8]) -> Option<usize> {
+    let first = number.first()?;
+    Some(number.len() + usize::from(*first >= 0x80))
 }
 
 fn is_zero(number: &[u8]) -> bool {

@@ -36,6 +36,7 @@ impl PrivateKey {
     }
 
     /// The public key, or that of a certificate, which the token has for this key.
+    #[cold]
     fn judge_on_token(&self) -> Result<&PublicKey, Error> {
         let known = &self.learned().judge;
         if let Some(known) = known.get() {
@@ -66,9 +67,10 @@ impl PrivateKey {
         &self,
         scheme: Scheme,
         digest: &[u8],
-        raw: &[u8],
+        signature: Signature,
         judge: &PublicKey,
     ) -> Result<Signature, Error> {
+        let raw = signature.to_raw();
         let seen = &self.learned().order;
         let last = usize::from(seen.load(Ordering::Relaxed));
         let mut wrong = None;
@@ -76,7 +78,7 @@ impl PrivateKey {
             let Some(order) = ORDERS.get(number) else {
                 continue;
             };
-            let signature = Signature::from_raw(scheme, &order(raw))
+            let signature = Signature::from_raw(scheme, &order(&raw))
                 .map_err(|error| self.sign_error(SignError::BadSignature(error.to_string())))?;
             match judge.verify_input(scheme, digest, &signature) {
                 Ok(()) => {

@@ -123,8 +123,8 @@ impl Pool {
     /// An idle session or a new one. Waits where there may be no more.
     ///
     /// `life` is the module's, which does not end before the session is taken back.
+    #[inline]
     pub(super) fn lend<S: Sessions>(&self, sessions: &S, life: u64) -> Result<Loan, S::Error> {
-        let mut end = None;
         let mut state = lock(&self.state);
         if state.life != life {
             // What was open has gone with the life before.
@@ -132,16 +132,25 @@ impl Pool {
             state.lose();
             self.wake(&state);
         }
+        match state.idle_one() {
+            Some(loan) => Ok(loan),
+            None => self.open_or_wait(sessions, state),
+        }
+    }
+
+    /// None is idle.
+    #[cold]
+    fn open_or_wait<'a, S: Sessions>(
+        &'a self,
+        sessions: &S,
+        mut state: MutexGuard<'a, State>,
+    ) -> Result<Loan, S::Error> {
+        let mut end = None;
         loop {
-            let epoch = state.epoch;
-            if let Some(session) = state.idle.pop() {
-                state.is_needed();
-                return Ok(Loan {
-                    session,
-                    epoch,
-                    is_used: true,
-                });
+            if let Some(loan) = state.idle_one() {
+                return Ok(loan);
             }
+            let epoch = state.epoch;
             if state.open < state.limit {
                 state.open += 1;
                 state.opening += 1;
@@ -190,8 +199,29 @@ impl Pool {
 
     /// Takes a session back: for the next call, or to close it.
     pub(super) fn take_back<S: Sessions>(&self, sessions: &S, loan: Loan, health: Health) {
-        let Loan { session, epoch, .. } = loan;
         let mut state = lock(&self.state);
+        if health != Health::Good || state.epoch != loan.epoch || state.idle.len() >= KEPT {
+            return self.retire(sessions, state, loan, health);
+        }
+        state.idle.push(loan.session);
+        self.wake(&state);
+        if state.idle.len() > 1 && state.is_time_to_look() {
+            let surplus = state.not_needed();
+            drop(state);
+            surplus.into_iter().for_each(|one| sessions.close(one));
+        }
+    }
+
+    /// Closes a session that is not to be used again.
+    #[cold]
+    fn retire<S: Sessions>(
+        &self,
+        sessions: &S,
+        mut state: MutexGuard<'_, State>,
+        loan: Loan,
+        health: Health,
+    ) {
+        let Loan { session, epoch, .. } = loan;
         if state.epoch != epoch {
             drop(state);
             // The number of a session that is gone may be another's by now.
@@ -200,24 +230,14 @@ impl Pool {
             }
             return;
         }
-        match health {
-            Health::Good if state.idle.len() < KEPT => {
-                state.idle.push(session);
-                self.wake(&state);
-                if state.idle.len() > 1 {
-                    let surplus = state.not_needed();
-                    drop(state);
-                    surplus.into_iter().for_each(|one| sessions.close(one));
-                }
-                return;
-            }
-            // Closing the only session would be a logout: another is opened first. Under the
-            // lock, or each of two threads would rely on the session that the other closes.
-            _ if state.there() == 1 => match sessions.open() {
+        // Closing the only session would be a logout: another is opened first. Under the lock, or
+        // each of two threads would rely on the session that the other closes.
+        match state.there() == 1 {
+            true => match sessions.open() {
                 Ok(another) => state.idle.push(another),
                 Err(_) => state.open -= 1,
             },
-            _ => state.open -= 1,
+            false => state.open -= 1,
         }
         self.wake(&state);
         drop(state);
@@ -291,18 +311,31 @@ impl State {
         self.open - self.opening
     }
 
+    fn idle_one(&mut self) -> Option<Loan> {
+        let session = self.idle.pop()?;
+        self.is_needed();
+        Some(Loan {
+            session,
+            epoch: self.epoch,
+            is_used: true,
+        })
+    }
+
     fn is_needed(&mut self) {
         self.need.most = self.need.most.max(self.open - self.idle.len());
     }
 
+    /// Whether the clock is looked at for sessions that are not needed.
+    fn is_time_to_look(&mut self) -> bool {
+        let looks_in = &mut self.need.looks_in;
+        *looks_in = looks_in.checked_sub(1).unwrap_or(LOOKS_AT_CLOCK);
+        *looks_in == 0
+    }
+
     /// The idle sessions that were not needed for so long that they are to be closed.
+    #[cold]
     fn not_needed(&mut self) -> Vec<Session> {
         let need = &mut self.need;
-        need.looks_in -= 1;
-        if need.looks_in > 0 {
-            return Vec::new();
-        }
-        need.looks_in = LOOKS_AT_CLOCK;
         if need.since.elapsed() < need.kept_for {
             return Vec::new();
         }

@@ -66,6 +66,17 @@ struct Failed {
     in_login: bool,
 }
 
+impl Failed {
+    #[cold]
+    fn of(error: Error, epoch: u64) -> Self {
+        Self {
+            error,
+            epoch,
+            in_login: false,
+        }
+    }
+}
+
 /// Whether a session of this state has a user logged in.
 pub(super) fn is_logged_in(state: CK_STATE) -> bool {
     matches!(state, CKS_RO_USER_FUNCTIONS | CKS_RW_USER_FUNCTIONS)
@@ -151,29 +162,41 @@ impl Slot {
         needs: Needs,
         act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
     ) -> Result<T, Failed> {
-        let failed = |error, epoch, in_login| Failed {
-            error,
-            epoch,
-            in_login,
-        };
-        let now = || self.pool.epoch();
         let is_doubtful = || needs == Needs::Login && self.login_is_doubtful();
-        let settled_session = || {
-            if is_doubtful() {
-                self.settle_login(functions)
-                    .map_err(|error| failed(error, now(), true))?;
-            }
-            self.session(functions)
-                .map_err(|error| failed(error, now(), false))
-        };
-        let mut session = settled_session()?;
+        if is_doubtful() {
+            self.settle(functions)?;
+        }
+        let session = self.new_session(functions)?;
         // In between the token may have been lost and found again: this session is a new one then,
         // and does not show what the login shows.
         if is_doubtful() {
             drop(session);
-            session = settled_session()?;
+            self.settle(functions)?;
+            return self.act(&self.new_session(functions)?, act);
         }
-        act(&session).map_err(|error| failed(error, session.epoch(), false))
+        self.act(&session, act)
+    }
+
+    fn act<T>(
+        &self,
+        session: &Pooled<'_>,
+        act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
+    ) -> Result<T, Failed> {
+        act(session).map_err(|error| Failed::of(error, session.epoch()))
+    }
+
+    #[inline]
+    fn new_session<'a>(&'a self, functions: &'a Functions) -> Result<Pooled<'a>, Failed> {
+        let session = self.session(functions);
+        session.map_err(|error| Failed::of(error, self.pool.epoch()))
+    }
+
+    #[cold]
+    fn settle(&self, functions: &Functions) -> Result<(), Failed> {
+        self.settle_login(functions).map_err(|error| Failed {
+            in_login: true,
+            ..Failed::of(error, self.pool.epoch())
+        })
     }
 
     /// A session that was seen to be alive, for what must not be tried again.
@@ -200,6 +223,7 @@ impl Slot {
     }
 
     /// Puts right what gave this error in this epoch. Whether it is worth another try.
+    #[cold]
     pub(super) fn cure(
         &self,
         functions: &Functions,

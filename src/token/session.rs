@@ -37,6 +37,7 @@ impl Slot {
     ///
     /// `functions` are this slot's ([`Slot::functions`]): whoever has them has checked, before any
     /// lock was touched, that this process may call the module.
+    #[inline]
     pub(crate) fn session<'a>(&'a self, functions: &'a Functions) -> Result<Pooled<'a>, Error> {
         let alive = functions.life().enter();
         let loan = self.pool.lend(self, alive.number())?;

@@ -370,6 +370,7 @@ impl Slot {
         outcome.map_err(|code| self.error(function, code))
     }
 
+    #[cold]
     pub(crate) fn error(&self, function: &'static str, code: ReturnCode) -> Error {
         match is_removed(code) {
             true => self.removed(),
@@ -387,6 +388,7 @@ impl Slot {
         }
     }
 
+    #[cold]
     pub(super) fn removed(&self) -> Error {
         Error::TokenRemoved {
             token: self.name.clone(),
