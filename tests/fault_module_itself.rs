@@ -2,6 +2,8 @@
 
 #[path = "support/fault.rs"]
 mod fault;
+#[path = "support/function_list.rs"]
+mod function_list;
 
 #[macro_use]
 #[path = "fault_module_itself/bare.rs"]
@@ -11,6 +13,10 @@ mod bare;
 mod gost;
 #[path = "fault_module_itself/gost_keys.rs"]
 mod gost_keys;
+#[path = "fault_module_itself/gost_mechanisms.rs"]
+mod gost_mechanisms;
+#[path = "support/key_pair.rs"]
+mod key_pair;
 #[path = "fault_module_itself/mutations.rs"]
 mod mutations;
 #[path = "fault_module_itself/objects.rs"]
@@ -125,7 +131,7 @@ fn os_locking_can_be_refused() {
     let fault = Fault::load();
     fault.command("locking refuse");
     assert_eq!(fault.init_args(), "never");
-    let functions = bare::functions(&fault);
+    let functions = function_list::of(fault.file());
     assert_eq!(bare::initialize(functions), CKR_CANT_LOCK);
     assert_eq!(fault.init_args(), "flags=0x2 mutexes=false reserved=false");
 }

@@ -9,8 +9,12 @@ mod bench;
 mod engine;
 #[path = "support/fault.rs"]
 mod fault;
+#[path = "support/function_list.rs"]
+mod function_list;
 #[path = "support/gost.rs"]
 mod gost;
+#[path = "support/key_pair.rs"]
+mod key_pair;
 #[path = "support/softhsm.rs"]
 mod softhsm;
 
@@ -18,11 +22,13 @@ use std::fs;
 use std::str::FromStr;
 
 use bench::{bench, both, identity, key, label, scheme, unlocked};
+use cryptoki_sys::{CKA_GOSTR3410_PARAMS, CKF_GENERATE_KEY_PAIR, CKM_GOSTR3410_KEY_PAIR_GEN};
 use der::Encode;
 use engine::Engine;
 use gost::SETS;
-use keyfob::{Signature, cms};
-use softhsm::ca;
+use key_pair::{GOSTR3410_512_KEY_PAIR_GEN, KeyPair};
+use keyfob::{Certificate, Signature, cms};
+use softhsm::{Leaf, ca};
 use x509_cert::builder::{Builder, RequestBuilder};
 use x509_cert::name::Name;
 
@@ -95,6 +101,48 @@ fn documents() {
         }
         *attached.last_mut().unwrap() ^= 1;
         assert!(!accepts(&engine, &attached, &[]), "{}", label(set));
+    }
+}
+
+/// The keys are made on the token, and signed with as vendors differ.
+#[test]
+fn documents_by_keys_that_the_token_has_made() {
+    let (_bench, fault) = bench();
+    let engine = judge("judged-made");
+    let mechanisms = [CKM_GOSTR3410_KEY_PAIR_GEN, GOSTR3410_512_KEY_PAIR_GEN];
+    for mechanism in mechanisms {
+        fault
+            .tokens()
+            .add_mechanism(mechanism, CKF_GENERATE_KEY_PAIR);
+    }
+    let fob = unlocked();
+    let functions = function_list::of(fault.file());
+    let session = key_pair::writing_session(functions, fault.slot_of("gost"));
+    for ((set, mechanism), id) in both().into_iter().zip(mechanisms).zip(0x70..) {
+        let made = format!("made-{}", set.bits);
+        let pair = KeyPair {
+            mechanism,
+            params: (CKA_GOSTR3410_PARAMS, &set.params()),
+            label: &made,
+            id,
+        };
+        pair.make(functions, session).unwrap();
+        for manners in ["", "wrapped", "swapped", "wrapped swapped"] {
+            fault.gost(manners);
+            let me = fob.identities().unwrap().label(&made).only().unwrap();
+            let public = me.public_key().expect("the token shows it").spki_der();
+            let certificate = Leaf::new(&format!("CN={made}")).issue(public);
+            let certificate = Certificate::from_der(&certificate).unwrap();
+            let me = me.with_certificate(certificate).unwrap();
+
+            let detached = cms::sign(&me).detached().bytes(CONTENT).unwrap();
+            let accepts_with = |content| accepts(&engine, &detached, &["-content", content]);
+            assert!(accepts_with("content"), "{made} {manners}");
+            assert!(!accepts_with("other"), "{made} {manners}");
+            let attached = cms::sign(&me).attached().bytes(CONTENT).unwrap();
+            assert!(accepts(&engine, &attached, &[]), "{made} {manners}");
+            assert_eq!(fs::read(engine.path("read")).unwrap(), CONTENT);
+        }
     }
 }
 

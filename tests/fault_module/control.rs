@@ -93,8 +93,8 @@
 use crate::functions::Function;
 use crate::options::Options;
 use crate::{
-    attributes, call, events, find, forward, gost_keys, inside, mechanisms, mutations, pin, rules,
-    sessions, signing, slots, token,
+    attributes, call, events, find, forward, gost_digests, gost_keys, inside, mechanisms,
+    mutations, pin, rules, sessions, signing, slots, token,
 };
 
 /// Obeys the lines in turn, up to the first that fails.
@@ -195,6 +195,7 @@ fn reset() {
     find::reset();
     signing::reset();
     gost_keys::reset();
+    gost_digests::reset();
     mechanisms::reset();
     mutations::reset();
 }

@@ -10,7 +10,7 @@ use libloading::Library;
 
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::{events, find, functions, gost_keys, pin, sessions};
+use crate::{events, find, functions, gost_digests, gost_keys, pin, sessions};
 
 /// Calls the real module. For hooks, which pass on what their caller promised, and for
 /// questions of our own with pointers to locals. Not counted, no rule applies.
@@ -119,6 +119,7 @@ pub(crate) unsafe fn finalize(reserved: *mut c_void) -> CK_RV {
         sessions::forget_all();
         find::forget_all();
         gost_keys::forget_operations();
+        gost_digests::reset();
         pin::finalized();
     }
     result

@@ -12,7 +12,10 @@ use cryptoki_sys::*;
 use crate::call::{Word, enter};
 use crate::forward::real;
 use crate::mutations::{lists, structures, values};
-use crate::{attributes, events, find, forward, mechanisms, pin, sessions, signing, slots, token};
+use crate::{
+    attributes, events, find, forward, gost_digests, gost_pairs, mechanisms, pin, sessions,
+    signing, slots, token,
+};
 
 type Session = CK_SESSION_HANDLE;
 type Object = CK_OBJECT_HANDLE;
@@ -127,11 +130,11 @@ functions! {
     C_DecryptUpdate(session: Session, part: Bytes, length: CK_ULONG, out: Bytes, out_length: Length);
     C_DecryptFinal(session: Session, out: Bytes, out_length: Length);
 
-    C_DigestInit(session: Session, mechanism: Mechanism);
-    C_Digest(session: Session, data: Bytes, length: CK_ULONG, digest: Bytes, digest_length: Length);
-    C_DigestUpdate(session: Session, part: Bytes, length: CK_ULONG);
+    C_DigestInit(session: Session, mechanism: Mechanism) => gost_digests::init;
+    C_Digest(session: Session, data: Bytes, length: CK_ULONG, digest: Bytes, digest_length: Length) => gost_digests::whole;
+    C_DigestUpdate(session: Session, part: Bytes, length: CK_ULONG) => gost_digests::part;
     C_DigestKey(session: Session, key: Object);
-    C_DigestFinal(session: Session, digest: Bytes, digest_length: Length);
+    C_DigestFinal(session: Session, digest: Bytes, digest_length: Length) => gost_digests::last;
 
     C_SignInit(session: Session, mechanism: Mechanism, key: Object) => signing::init;
     C_Sign(session: Session, data: Bytes, length: CK_ULONG, signature: Bytes, signature_length: Length) => signing::sign | values::signature;
@@ -152,10 +155,10 @@ functions! {
     C_DecryptVerifyUpdate(session: Session, part: Bytes, length: CK_ULONG, out: Bytes, out_length: Length);
 
     C_GenerateKey(session: Session, mechanism: Mechanism, template: Template, count: CK_ULONG, key: *mut Object);
-    C_GenerateKeyPair(session: Session, mechanism: Mechanism, public: Template, public_count: CK_ULONG, private: Template, private_count: CK_ULONG, public_key: *mut Object, private_key: *mut Object);
+    C_GenerateKeyPair(session: Session, mechanism: Mechanism, public: Template, public_count: CK_ULONG, private: Template, private_count: CK_ULONG, public_key: *mut Object, private_key: *mut Object) => gost_pairs::generate;
     C_WrapKey(session: Session, mechanism: Mechanism, wrapping: Object, key: Object, out: Bytes, out_length: Length);
     C_UnwrapKey(session: Session, mechanism: Mechanism, unwrapping: Object, wrapped: Bytes, length: CK_ULONG, template: Template, count: CK_ULONG, key: *mut Object);
-    C_DeriveKey(session: Session, mechanism: Mechanism, base: Object, template: Template, count: CK_ULONG, key: *mut Object);
+    C_DeriveKey(session: Session, mechanism: Mechanism, base: Object, template: Template, count: CK_ULONG, key: *mut Object) => gost_pairs::derive;
     C_SeedRandom(session: Session, seed: Bytes, length: CK_ULONG);
     C_GenerateRandom(session: Session, out: Bytes, length: CK_ULONG);
     C_GetFunctionStatus(session: Session);

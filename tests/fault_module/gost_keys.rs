@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use cryptoki_sys::*;
-use streebog::{Digest, Streebog256, Streebog512};
 
 use crate::attributes::wrapped;
 use crate::forward::real;
 use crate::gost::{Key, Set};
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::{mechanisms, sessions};
+use crate::{gost_digests, mechanisms, sessions};
 
 const CKK_GOSTR3410_512: CK_KEY_TYPE = 0xD432_1003;
 const CKM_GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
@@ -68,10 +67,7 @@ pub(crate) struct Object {
 impl Object {
     pub(crate) fn attribute(&self, type_: CK_ATTRIBUTE_TYPE) -> Option<Vec<u8>> {
         let (set, manners) = (self.pair.key.set, *MANNERS.lock());
-        let params = match set.bits {
-            256 => CKA_GOSTR3410_PARAMS,
-            _ => manners.params,
-        };
+        let params = params_of(set.bits);
         match (type_, self.is_private) {
             (CKA_CLASS, true) => Some(CKO_PRIVATE_KEY.to_ne_bytes().into()),
             (CKA_CLASS, false) => Some(CKO_PUBLIC_KEY.to_ne_bytes().into()),
@@ -87,7 +83,7 @@ impl Object {
             (CKA_VALUE, false) if manners.wrapped => Some(wrapped(&self.pair.public)),
             (CKA_VALUE, false) => Some(self.pair.public.clone()),
             (CKA_VERIFY, false)
-            | (CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE, true)
+            | (CKA_SIGN | CKA_DERIVE | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE, true)
             | (CKA_NEVER_EXTRACTABLE | CKA_LOCAL, true) => Some(vec![CK_TRUE]),
             (CKA_EXTRACTABLE | CKA_ALWAYS_AUTHENTICATE, true) => Some(vec![CK_FALSE]),
             _ => None,
@@ -113,11 +109,48 @@ pub(crate) fn object(
 }
 
 fn is_logged_in(session: CK_SESSION_HANDLE) -> Result<bool, CK_RV> {
+    Ok([CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS].contains(&state(session)?))
+}
+
+pub(crate) fn state(session: CK_SESSION_HANDLE) -> Result<CK_STATE, CK_RV> {
     let mut info = CK_SESSION_INFO::default();
     match real!(C_GetSessionInfo(session, &mut info)) {
-        CKR_OK => Ok([CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS].contains(&info.state)),
+        CKR_OK => Ok(info.state),
         code => Err(code),
     }
+}
+
+/// Where keys of this size have their parameter set.
+pub(crate) fn params_of(bits: usize) -> CK_ATTRIBUTE_TYPE {
+    match bits {
+        256 => CKA_GOSTR3410_PARAMS,
+        _ => MANNERS.lock().params,
+    }
+}
+
+/// A key, of an object of ours, to use.
+pub(crate) fn private(object: Result<Object, CK_RV>) -> Result<Key, CK_RV> {
+    match object {
+        Ok(object) if object.is_private => Ok(object.pair.key),
+        Ok(_) => Err(CKR_KEY_FUNCTION_NOT_PERMITTED),
+        Err(CKR_OBJECT_HANDLE_INVALID) => Err(CKR_KEY_HANDLE_INVALID),
+        Err(code) => Err(code),
+    }
+}
+
+/// Keeps a new key: the handles of its private and its public object.
+pub(crate) fn keep(key: Key, id: Vec<u8>, label: Vec<u8>) -> [CK_OBJECT_HANDLE; 2] {
+    let public = key.public();
+    let pair = Pair {
+        key,
+        public,
+        id,
+        label,
+    };
+    let mut keys = KEYS.lock();
+    let private = FIRST + 2 * keys.len() as CK_OBJECT_HANDLE;
+    keys.push(pair);
+    [private, private + 1]
 }
 
 /// Those of ours that fit the template of a search.
@@ -127,14 +160,8 @@ pub(crate) unsafe fn search(
     count: CK_ULONG,
 ) -> Vec<CK_OBJECT_HANDLE> {
     let ours = FIRST..FIRST + 2 * KEYS.lock().len() as CK_OBJECT_HANDLE;
-    let wanted = (0..count as usize).map(|at| {
-        // SAFETY: as promised by the caller of PKCS#11.
-        let wanted = unsafe { &*template.add(at) };
-        // SAFETY: likewise.
-        let value = unsafe { bytes(wanted.pValue.cast(), wanted.ulValueLen) };
-        (wanted.type_, value)
-    });
-    let wanted: Vec<_> = wanted.collect();
+    // SAFETY: as promised by the caller of PKCS#11.
+    let wanted = unsafe { self::template(template, count) };
     let fits = |handle: &CK_OBJECT_HANDLE| {
         let Some(Ok(object)) = object(session, *handle) else {
             return false;
@@ -145,8 +172,53 @@ pub(crate) unsafe fn search(
     ours.filter(fits).collect()
 }
 
+/// The attributes of a template.
+pub(crate) unsafe fn template<'a>(
+    start: *const CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> Vec<(CK_ATTRIBUTE_TYPE, &'a [u8])> {
+    let attributes = (0..count as usize).map(|at| {
+        // SAFETY: as promised by our caller.
+        let attribute = unsafe { &*start.add(at) };
+        // SAFETY: likewise.
+        let value = unsafe { bytes(attribute.pValue.cast(), attribute.ulValueLen) };
+        (attribute.type_, value)
+    });
+    attributes.collect()
+}
+
+/// A mechanism's number and parameter.
+pub(crate) unsafe fn mechanism<'a>(
+    mechanism: *const CK_MECHANISM,
+) -> (CK_MECHANISM_TYPE, &'a [u8]) {
+    // SAFETY: as promised by our caller.
+    unsafe {
+        let CK_MECHANISM {
+            mechanism,
+            pParameter: start,
+            ulParameterLen: length,
+        } = *mechanism;
+        (mechanism, bytes(start.cast(), length))
+    }
+}
+
+/// Gives out bytes as PKCS#11 does: only their length where there is no room, or too little.
+pub(crate) unsafe fn answer(bytes: &[u8], out: *mut CK_BYTE, out_length: *mut CK_ULONG) -> CK_RV {
+    // SAFETY: as promised by our caller.
+    let capacity = unsafe { std::mem::replace(&mut *out_length, bytes.len() as CK_ULONG) };
+    if out.is_null() {
+        return CKR_OK;
+    }
+    if (capacity as usize) < bytes.len() {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out, bytes.len()) };
+    CKR_OK
+}
+
 /// What is there, which may be NULL where nothing is.
-unsafe fn bytes<'a>(start: *const u8, length: CK_ULONG) -> &'a [u8] {
+pub(crate) unsafe fn bytes<'a>(start: *const u8, length: CK_ULONG) -> &'a [u8] {
     match length {
         0 => &[],
         // SAFETY: as promised by our caller.
@@ -167,14 +239,7 @@ pub(crate) unsafe fn sign_init(
 ) -> Option<CK_RV> {
     let object = object(session, key)?;
     // SAFETY: as promised by the caller of PKCS#11.
-    let (mechanism, parameter) = unsafe {
-        let CK_MECHANISM {
-            mechanism,
-            pParameter: start,
-            ulParameterLen: length,
-        } = *mechanism;
-        (mechanism, bytes(start.cast(), length))
-    };
+    let (mechanism, parameter) = unsafe { self::mechanism(mechanism) };
     Some(match begin(session, mechanism, parameter, object) {
         Ok(operation) => {
             OPERATIONS.lock().insert(session, operation);
@@ -190,12 +255,7 @@ fn begin(
     parameter: &[u8],
     object: Result<Object, CK_RV>,
 ) -> Result<Operation, CK_RV> {
-    let key = match object {
-        Ok(object) if object.is_private => object.pair.key,
-        Ok(_) => return Err(CKR_KEY_FUNCTION_NOT_PERMITTED),
-        Err(CKR_OBJECT_HANDLE_INVALID) => return Err(CKR_KEY_HANDLE_INVALID),
-        Err(code) => return Err(code),
-    };
+    let key = private(object)?;
     let (bits, hashes) = match mechanism {
         CKM_GOSTR3410 => (256, false),
         CKM_GOSTR3410_512 => (512, false),
@@ -231,23 +291,24 @@ pub(crate) unsafe fn sign(
     sessions::slot_of(session)?;
     let operation = OPERATIONS.lock().remove(&session)?;
     // SAFETY: as promised by the caller of PKCS#11.
-    let (data, room) = unsafe { (bytes(data, length), &mut *out_length) };
-    let size = operation.key.set.bits / 4;
-    let capacity = std::mem::replace(room, size as CK_ULONG);
-    if out.is_null() || capacity < *room {
-        OPERATIONS.lock().insert(session, operation);
-        return Some(if out.is_null() {
-            CKR_OK
-        } else {
-            CKR_BUFFER_TOO_SMALL
-        });
-    }
-    let Some(signature) = operation.sign(data) else {
-        return Some(CKR_DATA_LEN_RANGE);
+    let data = unsafe { bytes(data, length) };
+    let size = vec![0; operation.key.set.bits / 4];
+    let ends = !out.is_null() && {
+        // SAFETY: likewise.
+        size.len() <= unsafe { *out_length } as usize
     };
-    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
-    unsafe { std::ptr::copy_nonoverlapping(signature.as_ptr(), out, size) };
-    Some(CKR_OK)
+    let signature = match ends {
+        true => operation.sign(data),
+        false => {
+            OPERATIONS.lock().insert(session, operation);
+            Some(size)
+        }
+    };
+    Some(match signature {
+        // SAFETY: likewise.
+        Some(signature) => unsafe { answer(&signature, out, out_length) },
+        None => CKR_DATA_LEN_RANGE,
+    })
 }
 
 impl Operation {
@@ -256,8 +317,7 @@ impl Operation {
         let bits = self.key.set.bits;
         let digest = match (self.hashes, bits) {
             (false, _) => data.to_vec(),
-            (true, 256) => Streebog256::digest(data).to_vec(),
-            (true, _) => Streebog512::digest(data).to_vec(),
+            (true, bits) => gost_digests::digest(bits, data),
         };
         if digest.len() != bits / 8 {
             return None;

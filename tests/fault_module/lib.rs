@@ -21,7 +21,9 @@ mod forward;
 mod functions;
 #[path = "../support/gost.rs"]
 mod gost;
+mod gost_digests;
 mod gost_keys;
+mod gost_pairs;
 mod inside;
 mod lists;
 mod mechanisms;

@@ -4,9 +4,9 @@ use std::env;
 use std::ptr;
 
 use cryptoki_sys::*;
-use libloading::Library;
 
 use crate::fault::Fault;
+use crate::function_list;
 
 /// `p11!(bare.C_Login(session, …))`
 macro_rules! p11 {
@@ -20,21 +20,6 @@ pub struct Bare {
     pub functions: &'static CK_FUNCTION_LIST,
     pub slot: CK_SLOT_ID,
     pub fault: Fault,
-}
-
-pub fn functions(fault: &Fault) -> &'static CK_FUNCTION_LIST {
-    // SAFETY: our own module, which `Fault` has loaded already and never unloads.
-    let library = unsafe { Library::new(fault.file()) }.expect("the fault module loads");
-    let mut list = ptr::null_mut();
-    // SAFETY: every PKCS#11 module exports this function with this type, and what it gives
-    // lives as long as the module.
-    unsafe {
-        let entry = library.get::<unsafe extern "C" fn(*mut *mut CK_FUNCTION_LIST) -> CK_RV>(
-            b"C_GetFunctionList\0",
-        );
-        assert_eq!(entry.expect("a PKCS#11 module")(&mut list), CKR_OK);
-        list.as_ref().expect("a function list")
-    }
 }
 
 /// As keyfob does, with OS locking.
@@ -54,7 +39,7 @@ pub fn pin() -> String {
 
 impl Bare {
     pub fn new(fault: Fault) -> Self {
-        let functions = functions(&fault);
+        let functions = function_list::of(fault.file());
         assert_eq!(initialize(functions), CKR_OK);
         let slot = fault.slot_of("keyfob");
         Self {

@@ -1,9 +1,10 @@
 //! The tests' own arithmetic, by the standard's examples.
 
 use num_bigint::BigUint;
+use streebog::{Digest, Streebog256};
 
 use crate::gost::curve::Curve;
-use crate::gost::{Key, SETS};
+use crate::gost::{Key, SETS, Set};
 use crate::softhsm::unhex;
 
 /// RFC 7091 section 7.
@@ -82,6 +83,28 @@ impl Example {
         assert_eq!(signature, [unhex(self.s), unhex(self.r)].concat());
         assert!(curve.verifies(&public, &digest, &signature));
     }
+}
+
+/// RFC 7836 appendix B.
+#[test]
+fn two_keys_agree_as_in_the_example() {
+    let set = Set::named(512, "A");
+    let [ann, bob] = [
+        "c990ecd972fce84ec4db022778f50fcac726f46708384b8d458304962d7147f8\
+         c2db41cef22c90b102f2968404f9b9be6d47c79692d81826b32b8daca43cb667",
+        "48c859f7b6f11585887cc05ec6ef1390cfea739b1a18c0d4662293ef63b79e3b\
+         8014070b44918590b4b996acfea4edfbbbcccc8c06edd8bf5bda92a51392d0db",
+    ]
+    .map(|d| Key::from_bytes(set, &unhex(d)));
+    let agreed = "c9a9a77320e2cc559ed72dce6f47e2192ccea95fa648670582c054c0ef36c221";
+    let ukm = unhex("1d80603c8544c727");
+    for (own, other) in [(&ann, &bob), (&bob, &ann)] {
+        let point = own.agree(&other.public(), &ukm).expect("both are keys");
+        assert_eq!(Streebog256::digest(&point).to_vec(), unhex(agreed));
+    }
+    let mut off = bob.public();
+    off[0] ^= 1;
+    assert_eq!(ann.agree(&off, &ukm), None);
 }
 
 /// The numbers of each set are right: a base point or an order that is wrong in one bit signs

@@ -41,6 +41,17 @@ impl Key {
         self.set.curve().bytes(&self.d)
     }
 
+    /// With its least byte first.
+    pub fn from_bytes(set: Set, d: &[u8]) -> Self {
+        let d = BigUint::from_bytes_le(d);
+        Self { set, d }
+    }
+
+    /// What two keys agree on before it is hashed, from the other's public key: RFC 7836 section 4.3.
+    pub fn agree(&self, public: &[u8], ukm: &[u8]) -> Option<Vec<u8>> {
+        self.set.curve().agree(&self.d, public, ukm)
+    }
+
     /// s ‖ r, each with its highest byte first, as C_Sign answers and RFC 9215 section 2 has it.
     pub fn sign(&self, digest: &[u8]) -> Vec<u8> {
         let curve = self.set.curve();

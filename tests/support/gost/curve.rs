@@ -58,9 +58,36 @@ impl Curve {
         self.affine(c).is_some_and(|(x, _)| x % &self.q == r)
     }
 
+    /// The point that two keys agree on, as a public key is written: RFC 7836 section 4.3.1. None where
+    /// the other's is no public key.
+    pub fn agree(&self, d: &BigUint, public: &[u8], ukm: &[u8]) -> Option<Vec<u8>> {
+        let half = self.bytes(&self.p).len();
+        let (x, y) = public
+            .split_at_checked(half)
+            .filter(|(_, y)| y.len() == half)?;
+        let [x, y] = [x, y].map(BigUint::from_bytes_le);
+        if x >= self.p || y >= self.p || self.b(&x, &y) != self.b(&self.base.x, &self.base.y) {
+            return None;
+        }
+        // By Hasse the order of the whole group is near p.
+        let cofactor = (&self.p + &self.q / 2u8) / &self.q;
+        let number = BigUint::from_bytes_le(ukm) * cofactor * d;
+        let z = BigUint::from(1u8);
+        let point = self.multiply(&number, &Point { x, y, z });
+        Some(self.written(self.affine(point)?))
+    }
+
+    /// The b of the curve of this form that a point is on.
+    fn b(&self, x: &BigUint, y: &BigUint) -> BigUint {
+        self.minus(y * y, &(x * x * x + &self.a * x))
+    }
+
     /// X ‖ Y, each with its least byte first.
     pub fn public(&self, d: &BigUint) -> Vec<u8> {
-        let (x, y) = self.of_base(d);
+        self.written(self.of_base(d))
+    }
+
+    fn written(&self, (x, y): (BigUint, BigUint)) -> Vec<u8> {
         let mut bytes = [self.bytes(&y), self.bytes(&x)].concat();
         bytes.reverse();
         bytes
