@@ -122,7 +122,7 @@ fn documents_by_keys_that_the_token_has_made() {
         let made = format!("made-{}", set.bits);
         let pair = KeyPair {
             mechanism,
-            params: (CKA_GOSTR3410_PARAMS, &set.params()),
+            params: Some((CKA_GOSTR3410_PARAMS, &set.params())),
             label: &made,
             id,
         };

@@ -8,7 +8,7 @@ use streebog::{Digest, Streebog256, Streebog512};
 
 use crate::forward::real;
 use crate::shared::Shared;
-use crate::{gost_keys, mechanisms, sessions};
+use crate::{arguments, mechanisms};
 
 const CKM_GOSTR3411_12_256: CK_MECHANISM_TYPE = 0xD432_1012;
 const CKM_GOSTR3411_12_512: CK_MECHANISM_TYPE = 0xD432_1013;
@@ -23,12 +23,6 @@ struct Operation {
     in_parts: bool,
 }
 
-impl Operation {
-    fn digest(&self) -> Vec<u8> {
-        digest(self.bits, &self.data)
-    }
-}
-
 pub(crate) fn digest(bits: usize, data: &[u8]) -> Vec<u8> {
     match bits {
         256 => Streebog256::digest(data).to_vec(),
@@ -38,17 +32,14 @@ pub(crate) fn digest(bits: usize, data: &[u8]) -> Vec<u8> {
 
 pub(crate) unsafe fn init(session: CK_SESSION_HANDLE, mechanism: *mut CK_MECHANISM) -> CK_RV {
     // SAFETY: as promised by the caller of PKCS#11.
-    let (code, parameter) = unsafe { gost_keys::mechanism(mechanism) };
+    let (code, parameter) = unsafe { arguments::mechanism(mechanism) };
     let bits = match code {
         CKM_GOSTR3411_12_256 => 256,
         CKM_GOSTR3411_12_512 => 512,
         _ => return real!(C_DigestInit(session, mechanism)),
     };
-    let Some(slot) = sessions::slot_of(session) else {
-        return CKR_SESSION_HANDLE_INVALID;
-    };
-    if mechanisms::edited(slot, code) != Some(true) {
-        return CKR_MECHANISM_INVALID;
+    if let Err(code) = mechanisms::added(session, code) {
+        return code;
     }
     if !parameter.is_empty() {
         return CKR_MECHANISM_PARAM_INVALID;
@@ -80,7 +71,7 @@ pub(crate) unsafe fn whole(
         return CKR_OPERATION_ACTIVE;
     }
     // SAFETY: as promised by the caller of PKCS#11.
-    operation.data = unsafe { gost_keys::bytes(data, length) }.to_vec();
+    operation.data = unsafe { arguments::bytes(data, length) }.to_vec();
     // SAFETY: likewise.
     unsafe { finish(session, operation, out, out_length) }
 }
@@ -95,7 +86,7 @@ pub(crate) unsafe fn part(
         return real!(C_DigestUpdate(session, data, length));
     };
     // SAFETY: as promised by the caller of PKCS#11.
-    let part = unsafe { gost_keys::bytes(data, length) };
+    let part = unsafe { arguments::bytes(data, length) };
     operation.data.extend_from_slice(part);
     operation.in_parts = true;
     CKR_OK
@@ -120,9 +111,9 @@ unsafe fn finish(
     out: *mut CK_BYTE,
     out_length: *mut CK_ULONG,
 ) -> CK_RV {
-    let digest = operation.digest();
+    let digest = digest(operation.bits, &operation.data);
     // SAFETY: as promised by our caller.
-    let code = unsafe { gost_keys::answer(&digest, out, out_length) };
+    let code = unsafe { arguments::answer(&digest, out, out_length) };
     if out.is_null() || code == CKR_BUFFER_TOO_SMALL {
         OPERATIONS.lock().insert(session, operation);
     }

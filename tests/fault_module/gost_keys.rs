@@ -12,7 +12,7 @@ use crate::forward::real;
 use crate::gost::{Key, Set};
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::{gost_digests, mechanisms, sessions};
+use crate::{arguments, gost_digests, mechanisms, sessions};
 
 const CKK_GOSTR3410_512: CK_KEY_TYPE = 0xD432_1003;
 const CKM_GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
@@ -33,6 +33,17 @@ struct Pair {
     public: Vec<u8>,
     id: Vec<u8>,
     label: Vec<u8>,
+}
+
+impl Pair {
+    fn new(key: Key, id: Vec<u8>, label: Vec<u8>) -> Self {
+        Self {
+            public: key.public(),
+            key,
+            id,
+            label,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -140,16 +151,9 @@ pub(crate) fn private(object: Result<Object, CK_RV>) -> Result<Key, CK_RV> {
 
 /// Keeps a new key: the handles of its private and its public object.
 pub(crate) fn keep(key: Key, id: Vec<u8>, label: Vec<u8>) -> [CK_OBJECT_HANDLE; 2] {
-    let public = key.public();
-    let pair = Pair {
-        key,
-        public,
-        id,
-        label,
-    };
     let mut keys = KEYS.lock();
     let private = FIRST + 2 * keys.len() as CK_OBJECT_HANDLE;
-    keys.push(pair);
+    keys.push(Pair::new(key, id, label));
     [private, private + 1]
 }
 
@@ -161,7 +165,7 @@ pub(crate) unsafe fn search(
 ) -> Vec<CK_OBJECT_HANDLE> {
     let ours = FIRST..FIRST + 2 * KEYS.lock().len() as CK_OBJECT_HANDLE;
     // SAFETY: as promised by the caller of PKCS#11.
-    let wanted = unsafe { self::template(template, count) };
+    let wanted = unsafe { arguments::template(template, count) };
     let fits = |handle: &CK_OBJECT_HANDLE| {
         let Some(Ok(object)) = object(session, *handle) else {
             return false;
@@ -170,60 +174,6 @@ pub(crate) unsafe fn search(
         wanted.all(|(type_, value)| object.attribute(*type_).as_deref() == Some(*value))
     };
     ours.filter(fits).collect()
-}
-
-/// The attributes of a template.
-pub(crate) unsafe fn template<'a>(
-    start: *const CK_ATTRIBUTE,
-    count: CK_ULONG,
-) -> Vec<(CK_ATTRIBUTE_TYPE, &'a [u8])> {
-    let attributes = (0..count as usize).map(|at| {
-        // SAFETY: as promised by our caller.
-        let attribute = unsafe { &*start.add(at) };
-        // SAFETY: likewise.
-        let value = unsafe { bytes(attribute.pValue.cast(), attribute.ulValueLen) };
-        (attribute.type_, value)
-    });
-    attributes.collect()
-}
-
-/// A mechanism's number and parameter.
-pub(crate) unsafe fn mechanism<'a>(
-    mechanism: *const CK_MECHANISM,
-) -> (CK_MECHANISM_TYPE, &'a [u8]) {
-    // SAFETY: as promised by our caller.
-    unsafe {
-        let CK_MECHANISM {
-            mechanism,
-            pParameter: start,
-            ulParameterLen: length,
-        } = *mechanism;
-        (mechanism, bytes(start.cast(), length))
-    }
-}
-
-/// Gives out bytes as PKCS#11 does: only their length where there is no room, or too little.
-pub(crate) unsafe fn answer(bytes: &[u8], out: *mut CK_BYTE, out_length: *mut CK_ULONG) -> CK_RV {
-    // SAFETY: as promised by our caller.
-    let capacity = unsafe { std::mem::replace(&mut *out_length, bytes.len() as CK_ULONG) };
-    if out.is_null() {
-        return CKR_OK;
-    }
-    if (capacity as usize) < bytes.len() {
-        return CKR_BUFFER_TOO_SMALL;
-    }
-    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), out, bytes.len()) };
-    CKR_OK
-}
-
-/// What is there, which may be NULL where nothing is.
-pub(crate) unsafe fn bytes<'a>(start: *const u8, length: CK_ULONG) -> &'a [u8] {
-    match length {
-        0 => &[],
-        // SAFETY: as promised by our caller.
-        _ => unsafe { std::slice::from_raw_parts(start, length as usize) },
-    }
 }
 
 struct Operation {
@@ -239,7 +189,7 @@ pub(crate) unsafe fn sign_init(
 ) -> Option<CK_RV> {
     let object = object(session, key)?;
     // SAFETY: as promised by the caller of PKCS#11.
-    let (mechanism, parameter) = unsafe { self::mechanism(mechanism) };
+    let (mechanism, parameter) = unsafe { arguments::mechanism(mechanism) };
     Some(match begin(session, mechanism, parameter, object) {
         Ok(operation) => {
             OPERATIONS.lock().insert(session, operation);
@@ -266,17 +216,18 @@ fn begin(
     if OPERATIONS.lock().contains_key(&session) {
         return Err(CKR_OPERATION_ACTIVE);
     }
-    let slot = sessions::slot_of(session).ok_or(CKR_SESSION_HANDLE_INVALID)?;
+    mechanisms::added(session, mechanism)?;
     let digest: &[u8] = match (hashes && MANNERS.lock().names_digest, bits) {
         (false, _) => &[],
         (true, 256) => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x02",
         (true, _) => b"\x06\x08\x2a\x85\x03\x07\x01\x01\x02\x03",
     };
-    match mechanisms::edited(slot, mechanism) == Some(true) {
-        false => Err(CKR_MECHANISM_INVALID),
-        true if parameter != digest => Err(CKR_MECHANISM_PARAM_INVALID),
-        true if bits != key.set.bits => Err(CKR_KEY_TYPE_INCONSISTENT),
+    if parameter != digest {
+        return Err(CKR_MECHANISM_PARAM_INVALID);
+    }
+    match bits == key.set.bits {
         true => Ok(Operation { key, hashes }),
+        false => Err(CKR_KEY_TYPE_INCONSISTENT),
     }
 }
 
@@ -291,33 +242,29 @@ pub(crate) unsafe fn sign(
     sessions::slot_of(session)?;
     let operation = OPERATIONS.lock().remove(&session)?;
     // SAFETY: as promised by the caller of PKCS#11.
-    let data = unsafe { bytes(data, length) };
-    let size = vec![0; operation.key.set.bits / 4];
-    let ends = !out.is_null() && {
-        // SAFETY: likewise.
-        size.len() <= unsafe { *out_length } as usize
-    };
-    let signature = match ends {
-        true => operation.sign(data),
-        false => {
-            OPERATIONS.lock().insert(session, operation);
-            Some(size)
+    let (data, capacity) = unsafe { (arguments::bytes(data, length), *out_length) };
+    let size = operation.key.set.bits / 4;
+    let signature = if out.is_null() || (capacity as usize) < size {
+        // Only the length is told, and nothing ends.
+        OPERATIONS.lock().insert(session, operation);
+        vec![0; size]
+    } else {
+        match operation.sign(data) {
+            Some(signature) => signature,
+            None => return Some(CKR_DATA_LEN_RANGE),
         }
     };
-    Some(match signature {
-        // SAFETY: likewise.
-        Some(signature) => unsafe { answer(&signature, out, out_length) },
-        None => CKR_DATA_LEN_RANGE,
-    })
+    // SAFETY: likewise.
+    Some(unsafe { arguments::answer(&signature, out, out_length) })
 }
 
 impl Operation {
     /// None if it is no digest where there has to be one.
     fn sign(&self, data: &[u8]) -> Option<Vec<u8>> {
         let bits = self.key.set.bits;
-        let digest = match (self.hashes, bits) {
-            (false, _) => data.to_vec(),
-            (true, bits) => gost_digests::digest(bits, data),
+        let digest = match self.hashes {
+            false => data.to_vec(),
+            true => gost_digests::digest(bits, data),
         };
         if digest.len() != bits / 8 {
             return None;
@@ -344,13 +291,7 @@ pub(crate) fn add(mut options: Options) -> Result<(), String> {
     let seed = options.bytes("seed")?.unwrap_or_else(|| label.clone());
     options.done()?;
     let set = Set::of(&params).ok_or("no such parameter set is known")?;
-    let key = Key::from_seed(set, &seed);
-    let pair = Pair {
-        public: key.public(),
-        key,
-        id,
-        label,
-    };
+    let pair = Pair::new(Key::from_seed(set, &seed), id, label);
     let mut keys = KEYS.lock();
     match keys.iter_mut().find(|one| one.label == pair.label) {
         Some(one) => *one = pair,

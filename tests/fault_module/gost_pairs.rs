@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 
 use crate::forward::real;
 use crate::gost::{Key, Set};
-use crate::{find, gost_digests, gost_keys, mechanisms, sessions};
+use crate::{arguments, find, gost_digests, gost_keys, mechanisms};
 
 const CKM_GOSTR3410_512_KEY_PAIR_GEN: CK_MECHANISM_TYPE = 0xD432_1005;
 const CKM_GOSTR3410_12_DERIVE: CK_MECHANISM_TYPE = 0xD432_1007;
@@ -23,7 +23,7 @@ pub(crate) unsafe fn generate(
     private_key: *mut CK_OBJECT_HANDLE,
 ) -> CK_RV {
     // SAFETY: as promised by the caller of PKCS#11.
-    let (code, parameter) = unsafe { gost_keys::mechanism(mechanism) };
+    let (code, parameter) = unsafe { arguments::mechanism(mechanism) };
     let bits = match code {
         CKM_GOSTR3410_KEY_PAIR_GEN => 256,
         CKM_GOSTR3410_512_KEY_PAIR_GEN => 512,
@@ -43,11 +43,11 @@ pub(crate) unsafe fn generate(
     // SAFETY: as promised by the caller of PKCS#11.
     let templates = unsafe {
         [
-            gost_keys::template(private, private_count),
-            gost_keys::template(public, public_count),
+            arguments::template(private, private_count),
+            arguments::template(public, public_count),
         ]
     };
-    let made = offered(session, code)
+    let made = mechanisms::added(session, code)
         .and_then(|()| match parameter {
             [] => writable(session),
             _ => Err(CKR_MECHANISM_PARAM_INVALID),
@@ -63,14 +63,6 @@ pub(crate) unsafe fn generate(
             CKR_OK
         }
         Err(code) => code,
-    }
-}
-
-fn offered(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_TYPE) -> Result<(), CK_RV> {
-    let slot = sessions::slot_of(session).ok_or(CKR_SESSION_HANDLE_INVALID)?;
-    match mechanisms::edited(slot, mechanism) {
-        Some(true) => Ok(()),
-        _ => Err(CKR_MECHANISM_INVALID),
     }
 }
 
@@ -115,19 +107,19 @@ pub(crate) unsafe fn derive(
 ) -> CK_RV {
     let base = find::object(base);
     // SAFETY: as promised by the caller of PKCS#11.
-    let (code, parameter) = unsafe { gost_keys::mechanism(mechanism) };
+    let (code, parameter) = unsafe { arguments::mechanism(mechanism) };
     if code != CKM_GOSTR3410_12_DERIVE {
         return real!(C_DeriveKey(
             session, mechanism, base, template, count, derived
         ));
     }
-    let agreed = offered(session, code).and_then(|()| agree(session, base, parameter));
+    let agreed = mechanisms::added(session, code).and_then(|()| agree(session, base, parameter));
     let mut agreed = match agreed {
         Ok(agreed) => agreed,
         Err(code) => return code,
     };
     // SAFETY: as promised by the caller of PKCS#11.
-    let given = unsafe { gost_keys::template(template, count) };
+    let given = unsafe { arguments::template(template, count) };
     let length = agreed.len() as CK_ULONG;
     let mut wanted = Vec::new();
     for (type_, value) in given {

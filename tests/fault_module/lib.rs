@@ -11,6 +11,7 @@
 //! the one by which mutated calls take turns. Hooks are `unsafe fn`s: their arguments are what the caller
 //! of PKCS#11 promises, pointers that are NULL or good for what the standard says.
 
+mod arguments;
 mod attributes;
 mod call;
 mod control;

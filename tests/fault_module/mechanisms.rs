@@ -7,7 +7,7 @@ use crate::forward::real;
 use crate::lists::{self, Claim};
 use crate::options::{self, Options};
 use crate::shared::Shared;
-use crate::slots;
+use crate::{sessions, slots};
 
 static EDITS: Shared<Edits> = Shared::new(Edits::NONE);
 
@@ -102,10 +102,19 @@ pub(crate) unsafe fn info(
 }
 
 /// Whether it was added or dropped.
-pub(crate) fn edited(slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) -> Option<bool> {
+fn edited(slot: CK_SLOT_ID, mechanism: CK_MECHANISM_TYPE) -> Option<bool> {
     let edits = EDITS.lock();
     let of_it = edits.of(slot).filter(|it| it.mechanism == mechanism);
     of_it.last().map(|it| it.there)
+}
+
+/// Whether a mechanism that the real module has not was added to the session's slot.
+pub(crate) fn added(session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_TYPE) -> Result<(), CK_RV> {
+    let slot = sessions::slot_of(session).ok_or(CKR_SESSION_HANDLE_INVALID)?;
+    match edited(slot, mechanism) {
+        Some(true) => Ok(()),
+        _ => Err(CKR_MECHANISM_INVALID),
+    }
 }
 
 /// The command `mechanism add|drop CODE …` or `mechanism CODE …`.

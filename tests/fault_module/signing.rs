@@ -9,7 +9,7 @@ use cryptoki_sys::*;
 use crate::forward::real;
 use crate::options::Options;
 use crate::shared::Shared;
-use crate::{find, gost_keys};
+use crate::{arguments, find, gost_keys};
 
 /// Apart from the other manners, so that the null mode costs one load.
 static NULL: AtomicBool = AtomicBool::new(false);
@@ -89,20 +89,11 @@ pub(crate) unsafe fn last(
 }
 
 unsafe fn give_null(signature: *mut CK_BYTE, length: *mut CK_ULONG) -> CK_RV {
-    // SAFETY: as promised by our caller.
-    let Some(length) = (unsafe { length.as_mut() }) else {
-        return CKR_ARGUMENTS_BAD;
-    };
-    let capacity = std::mem::replace(length, NULL_SIGNATURE.len() as CK_ULONG);
-    if signature.is_null() {
-        return CKR_OK;
+    match length.is_null() {
+        true => CKR_ARGUMENTS_BAD,
+        // SAFETY: as promised by our caller.
+        false => unsafe { arguments::answer(&NULL_SIGNATURE, signature, length) },
     }
-    if capacity < *length {
-        return CKR_BUFFER_TOO_SMALL;
-    }
-    // SAFETY: the caller's buffer is good for `capacity` bytes, and that is enough.
-    unsafe { signature.cast::<[u8; 64]>().write_unaligned(NULL_SIGNATURE) };
-    CKR_OK
 }
 
 /// After a success: the real signature, or its length, made wrong.

@@ -11,7 +11,7 @@ use crate::gost::{Key, SETS, Set};
 
 const CKK_GOSTR3410_512: CK_KEY_TYPE = 0xD432_1003;
 const CKA_GOSTR3410_512PARAMS: CK_ATTRIBUTE_TYPE = 0xD432_1004;
-const GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
+pub const GOSTR3410_512: CK_MECHANISM_TYPE = 0xD432_1006;
 const HASHING_256: CK_MECHANISM_TYPE = 0xD432_1008;
 const HASHING_512: CK_MECHANISM_TYPE = 0xD432_1009;
 const MECHANISMS: [CK_MECHANISM_TYPE; 4] = [CKM_GOSTR3410, GOSTR3410_512, HASHING_256, HASHING_512];
@@ -209,7 +209,7 @@ fn a_mechanism_that_hashes_may_want_the_digests_name() {
     }
 }
 
-fn sign_init(
+pub fn sign_init(
     bare: &Bare,
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_TYPE,
@@ -234,7 +234,7 @@ fn sign_init_with(
     p11!(bare.C_SignInit(session, &mut mechanism, key))
 }
 
-fn sign(bare: &Bare, session: CK_SESSION_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
+pub fn sign(bare: &Bare, session: CK_SESSION_HANDLE, data: &[u8]) -> Result<Vec<u8>, CK_RV> {
     let (mut data, mut signature, mut length) = (data.to_vec(), vec![0; 200], 200);
     let (data, count) = (data.as_mut_ptr(), data.len() as CK_ULONG);
     match p11!(bare.C_Sign(session, data, count, signature.as_mut_ptr(), &mut length)) {

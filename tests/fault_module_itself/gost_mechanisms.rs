@@ -9,7 +9,8 @@ use streebog::{Digest, Streebog256};
 use crate::bare::Bare;
 use crate::fault::Fault;
 use crate::gost::{Key, SETS, Set};
-use crate::key_pair::{GOSTR3410_512_KEY_PAIR_GEN, KeyPair, writing_session};
+use crate::gost_keys::{GOSTR3410_512, sign, sign_init};
+use crate::key_pair::{self, GOSTR3410_512_KEY_PAIR_GEN, KeyPair, writing_session};
 
 const CKA_GOSTR3410_512PARAMS: CK_ATTRIBUTE_TYPE = 0xD432_1004;
 const DERIVE: CK_MECHANISM_TYPE = 0xD432_1007;
@@ -23,7 +24,7 @@ fn bench() -> Bare {
         tokens.add_mechanism(mechanism, CKF_GENERATE_KEY_PAIR);
     }
     tokens.add_mechanism(CKM_GOSTR3410, CKF_SIGN);
-    tokens.add_mechanism(0xD432_1006, CKF_SIGN);
+    tokens.add_mechanism(GOSTR3410_512, CKF_SIGN);
     tokens.add_mechanism(DERIVE, CKF_DERIVE);
     for mechanism in [STREEBOG_256, STREEBOG_512] {
         tokens.add_mechanism(mechanism, CKF_DIGEST);
@@ -48,7 +49,7 @@ fn keys_are_made_and_sign() {
         let label = format!("made-{}-{}", set.bits, set.name);
         let pair = KeyPair {
             mechanism: maker(set.bits),
-            params: (CKA_GOSTR3410_PARAMS, &set.params()),
+            params: Some((CKA_GOSTR3410_PARAMS, &set.params())),
             label: &label,
             id,
         };
@@ -64,16 +65,14 @@ fn keys_are_made_and_sign() {
         };
         assert_eq!((&its_id[..], params), (&[id][..], &set.params()));
 
-        let mut digest = vec![id; set.bits / 8];
-        let (mut signature, mut length) = (vec![0; set.bits / 4], set.bits as CK_ULONG / 4);
+        let digest = vec![id; set.bits / 8];
         let signs = match set.bits {
             256 => CKM_GOSTR3410,
-            _ => 0xD432_1006,
+            _ => GOSTR3410_512,
         };
-        assert_eq!(begin(&bare, session, signs, private), CKR_OK);
-        let (data, count) = (digest.as_mut_ptr(), digest.len() as CK_ULONG);
-        let code = p11!(bare.C_Sign(session, data, count, signature.as_mut_ptr(), &mut length));
-        assert_eq!((code, length as usize), (CKR_OK, set.bits / 4));
+        assert_eq!(sign_init(&bare, session, signs, private), CKR_OK);
+        let signature = sign(&bare, session, &digest).expect("a signature");
+        assert_eq!(signature.len(), set.bits / 4);
         assert!(set.verifies(point, &digest, &signature), "{label}");
         assert!(!seen.contains(point), "{label}");
         seen.push(point.clone());
@@ -87,8 +86,8 @@ fn no_keys_are_made_where_they_cannot_be() {
     let session = writing_session(bare.functions, bare.slot);
     let params = [256, 512].map(|bits| Set::named(bits, "A").params());
     let [small, large] = params.each_ref().map(Vec::as_slice);
-    let usual = |params| (CKA_GOSTR3410_PARAMS, params);
-    let make = |session, bits, params: (CK_ATTRIBUTE_TYPE, &[u8])| {
+    let usual = |params| Some((CKA_GOSTR3410_PARAMS, params));
+    let make = |session, bits, params: Option<(CK_ATTRIBUTE_TYPE, &[u8])>| {
         let pair = KeyPair {
             mechanism: maker(bits),
             params,
@@ -105,7 +104,7 @@ fn no_keys_are_made_where_they_cannot_be() {
         make(session, 256, usual(large)),
         Err(CKR_ATTRIBUTE_VALUE_INVALID)
     );
-    assert_eq!(make(session, 256, usual(&[])), Err(CKR_TEMPLATE_INCOMPLETE));
+    assert_eq!(make(session, 256, None), Err(CKR_TEMPLATE_INCOMPLETE));
     assert_eq!(
         make(read_only, 256, usual(small)),
         Err(CKR_SESSION_READ_ONLY)
@@ -115,7 +114,7 @@ fn no_keys_are_made_where_they_cannot_be() {
         Err(CKR_SESSION_HANDLE_INVALID)
     );
     // JaCarta has the parameter set elsewhere.
-    let of_jacarta = (CKA_GOSTR3410_512PARAMS, large);
+    let of_jacarta = Some((CKA_GOSTR3410_512PARAMS, large));
     assert_eq!(make(session, 512, of_jacarta), Err(CKR_TEMPLATE_INCOMPLETE));
     assert!(bare.labelled(session, CKO_PUBLIC_KEY, "none").is_empty());
     bare.fault
@@ -128,7 +127,7 @@ fn no_keys_are_made_where_they_cannot_be() {
     // All others are the real module's.
     let real = KeyPair {
         mechanism: CKM_EC_KEY_PAIR_GEN,
-        params: (CKA_EC_PARAMS, b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"),
+        params: Some((CKA_EC_PARAMS, b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07")),
         label: "none",
         id: 0x60,
     };
@@ -217,12 +216,8 @@ fn derive(
         (CKA_EXTRACTABLE, vec![CK_TRUE]),
         (CKA_VALUE_LEN, (32 as CK_ULONG).to_ne_bytes().to_vec()),
     ];
-    let attribute = |(type_, value): &(CK_ATTRIBUTE_TYPE, Vec<u8>)| CK_ATTRIBUTE {
-        type_: *type_,
-        pValue: value.as_ptr().cast_mut().cast(),
-        ulValueLen: value.len() as CK_ULONG,
-    };
-    let mut template: Vec<_> = wanted.iter().map(attribute).collect();
+    let given = wanted.iter().map(|(type_, value)| (*type_, &value[..]));
+    let mut template: Vec<_> = given.map(key_pair::attribute).collect();
     let (start, count) = (template.as_mut_ptr(), template.len() as CK_ULONG);
     let mut derived = 0;
     match p11!(bare.C_DeriveKey(session, &mut mechanism, base, start, count, &mut derived)) {
@@ -294,17 +289,4 @@ fn digest_init(bare: &Bare, session: CK_SESSION_HANDLE, mechanism: CK_MECHANISM_
         ..Default::default()
     };
     p11!(bare.C_DigestInit(session, &mut mechanism))
-}
-
-fn begin(
-    bare: &Bare,
-    session: CK_SESSION_HANDLE,
-    mechanism: CK_MECHANISM_TYPE,
-    key: CK_OBJECT_HANDLE,
-) -> CK_RV {
-    let mut mechanism = CK_MECHANISM {
-        mechanism,
-        ..Default::default()
-    };
-    p11!(bare.C_SignInit(session, &mut mechanism, key))
 }

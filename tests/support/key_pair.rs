@@ -10,8 +10,8 @@ pub const GOSTR3410_512_KEY_PAIR_GEN: CK_MECHANISM_TYPE = 0xD432_1005;
 /// What is made, and by what.
 pub struct KeyPair<'a> {
     pub mechanism: CK_MECHANISM_TYPE,
-    /// The attribute that holds the parameter set, and what is in it.
-    pub params: (CK_ATTRIBUTE_TYPE, &'a [u8]),
+    /// The attribute that holds the parameter set, and what is in it, if it is said.
+    pub params: Option<(CK_ATTRIBUTE_TYPE, &'a [u8])>,
     pub label: &'a str,
     pub id: u8,
 }
@@ -29,13 +29,9 @@ impl KeyPair<'_> {
         };
         let id = [self.id];
         let named = [(CKA_LABEL, self.label.as_bytes()), (CKA_ID, &id)];
+        let params = self.params.into_iter();
         let mut private = named.map(attribute);
-        let (params, value) = self.params;
-        let [label, id] = named;
-        let mut public = [label, id, (params, value)].map(attribute);
-        if value.is_empty() {
-            public[2] = public[1]; // left out
-        }
+        let mut public: Vec<_> = named.into_iter().chain(params).map(attribute).collect();
         let [mut private_key, mut public_key] = [0; 2];
         let generate = functions.C_GenerateKeyPair.expect("a full function list");
         // SAFETY: all pointers are to locals as large as is said.
@@ -69,7 +65,7 @@ pub fn writing_session(functions: &CK_FUNCTION_LIST, slot: CK_SLOT_ID) -> CK_SES
 }
 
 /// In a template that is only read.
-fn attribute((type_, value): (CK_ATTRIBUTE_TYPE, &[u8])) -> CK_ATTRIBUTE {
+pub fn attribute((type_, value): (CK_ATTRIBUTE_TYPE, &[u8])) -> CK_ATTRIBUTE {
     CK_ATTRIBUTE {
         type_,
         pValue: value.as_ptr().cast_mut().cast(),
