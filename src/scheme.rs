@@ -364,8 +364,7 @@ impl Scheme {
     ///
     /// PKCS#1 has NULL parameters and PSS all of its own (RFC 4055 sections 5 and 3.1), ECDSA,
     /// Ed25519 and GOST have none (RFC 5758 section 3.2, RFC 8410 section 3, RFC 9215 section 2).
-    /// ECDSA's names the digest alone;
-    /// the curve is the key's.
+    /// ECDSA's names the digest alone; the curve is the key's.
     ///
     /// # Example
     /// ```
@@ -525,7 +524,7 @@ const fn row(
         family,
         digest,
         oid,
-        mechanism: mechanism::of(family),
+        mechanism: mechanism::of(family).0,
         raw_len: match family {
             Family::RsaPkcs1 | Family::RsaPss => None,
             Family::Ecdsa(curve) => Some(2 * curve.field_len()),

@@ -310,7 +310,7 @@ impl PrivateKey {
         let functions = session.functions();
         let signed = functions.sign(session.handle(), &way.input, raw);
         let signed = session.call("C_Sign", signed)?;
-        self.read_signature(scheme, raw.get(..signed).unwrap_or_default())
+        read_signature(scheme, raw.get(..signed).unwrap_or_default(), length)
             .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))
     }
 
@@ -373,22 +373,6 @@ impl PrivateKey {
         }
     }
 
-    /// Reads the token's answer, and sees what can be seen without a public key.
-    fn read_signature(&self, scheme: Scheme, raw: &[u8]) -> Result<Signature, String> {
-        let signature = Signature::from_raw(scheme, raw).map_err(|error| error.to_string())?;
-        let (expected, found) = (self.signature_len(scheme), raw.len());
-        if found != expected {
-            return Err(format!(
-                "it has {found} bytes, and the key makes {expected}"
-            ));
-        }
-        // What a module leaves that says that it has signed, and has written nothing.
-        match raw.iter().all(|byte| *byte == 0) {
-            true => Err("it is nothing but zeros".to_owned()),
-            false => Ok(signature),
-        }
-    }
-
     /// What an error of a call means for a signature.
     #[cold]
     fn reason(&self, error: Error) -> Error {
@@ -408,6 +392,22 @@ impl PrivateKey {
             key: self.name(),
             reason,
         }
+    }
+}
+
+/// Reads the token's answer, and sees what can be seen without a public key.
+fn read_signature(scheme: Scheme, raw: &[u8], expected: usize) -> Result<Signature, String> {
+    let signature = Signature::from_raw(scheme, raw).map_err(|error| error.to_string())?;
+    let found = raw.len();
+    if found != expected {
+        return Err(format!(
+            "it has {found} bytes, and the key makes {expected}"
+        ));
+    }
+    // What a module leaves that says that it has signed, and has written nothing.
+    match raw.iter().all(|byte| *byte == 0) {
+        true => Err("it is nothing but zeros".to_owned()),
+        false => Ok(signature),
     }
 }
 

@@ -37,16 +37,7 @@ impl Scheme {
 
     /// The mechanism's name, for messages.
     pub(crate) fn mechanism_name(self) -> &'static str {
-        match self.family() {
-            Family::RsaPkcs1 => "CKM_RSA_PKCS",
-            Family::RsaPss => "CKM_RSA_PKCS_PSS",
-            Family::Ecdsa(_) => "CKM_ECDSA",
-            Family::Ed25519 => "CKM_EDDSA",
-            #[cfg(feature = "gost")]
-            Family::Gost(gost) if gost.len == 32 => "CKM_GOSTR3410",
-            #[cfg(feature = "gost")]
-            Family::Gost(_) => "CKM_GOSTR3410_512",
-        }
+        of(self.family()).1
     }
 
     /// The mechanism that hashes as well, of tokens that have no other. It is given the message.
@@ -91,17 +82,17 @@ impl Scheme {
     }
 }
 
-/// The mechanism of a family's schemes.
-pub(super) const fn of(family: Family) -> CK_MECHANISM_TYPE {
+/// The mechanism of a family's schemes, and its name.
+pub(super) const fn of(family: Family) -> (CK_MECHANISM_TYPE, &'static str) {
     match family {
-        Family::RsaPkcs1 => CKM_RSA_PKCS,
-        Family::RsaPss => CKM_RSA_PKCS_PSS,
-        Family::Ecdsa(_) => CKM_ECDSA,
-        Family::Ed25519 => CKM_EDDSA,
+        Family::RsaPkcs1 => (CKM_RSA_PKCS, "CKM_RSA_PKCS"),
+        Family::RsaPss => (CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS"),
+        Family::Ecdsa(_) => (CKM_ECDSA, "CKM_ECDSA"),
+        Family::Ed25519 => (CKM_EDDSA, "CKM_EDDSA"),
         #[cfg(feature = "gost")]
-        Family::Gost(gost) if gost.len == 32 => CKM_GOSTR3410,
+        Family::Gost(gost) if gost.len == 32 => (CKM_GOSTR3410, "CKM_GOSTR3410"),
         #[cfg(feature = "gost")]
-        Family::Gost(_) => CKM_GOSTR3410_512,
+        Family::Gost(_) => (CKM_GOSTR3410_512, "CKM_GOSTR3410_512"),
     }
 }
 

@@ -162,6 +162,8 @@ impl Slot {
         needs: Needs,
         act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
     ) -> Result<T, Failed> {
+        let act_with =
+            |session: &Pooled<'_>| act(session).map_err(|error| Failed::of(error, session.epoch()));
         let is_doubtful = || needs == Needs::Login && self.login_is_doubtful();
         if is_doubtful() {
             self.settle(functions)?;
@@ -172,17 +174,9 @@ impl Slot {
         if is_doubtful() {
             drop(session);
             self.settle(functions)?;
-            return self.act(&self.new_session(functions)?, act);
+            return act_with(&self.new_session(functions)?);
         }
-        self.act(&session, act)
-    }
-
-    fn act<T>(
-        &self,
-        session: &Pooled<'_>,
-        act: &impl Fn(&Pooled<'_>) -> Result<T, Error>,
-    ) -> Result<T, Failed> {
-        act(session).map_err(|error| Failed::of(error, session.epoch()))
+        act_with(&session)
     }
 
     #[inline]
