@@ -169,7 +169,8 @@ const MAY_COME: [CK_RV; 5] = [
     CKR_DEVICE_ERROR,
     // SoftHSM, where it is logged out in the middle of a signature.
     CKR_GENERAL_ERROR,
-    CKR_KEY_HANDLE_INVALID,
+    // SoftHSM, of a key that was found before a logout.
+    CKR_OBJECT_HANDLE_INVALID,
     CKR_SESSION_CLOSED,
     CKR_SESSION_HANDLE_INVALID,
 ];
