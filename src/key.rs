@@ -3,15 +3,17 @@
 mod again;
 #[cfg(feature = "gost")]
 pub(crate) mod gost;
+mod handle;
 mod protection;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use cryptoki_sys::*;
 
-use again::Place;
+use again::Made;
+use handle::Handle;
 pub use protection::Protection;
 
 use crate::pin::PinPrompt;
@@ -57,7 +59,9 @@ struct Inner {
 
 /// What using a key has shown of it. Looked at for every signature, by all threads, and so together.
 struct Known {
-    place: Place,
+    handle: Handle,
+    /// Of a key whose public key is not known: a signature that it made.
+    made: OnceLock<Made>,
     /// The schemes that it was found to sign with, a bit for each.
     fitting: AtomicU64,
     #[cfg(feature = "gost")]
@@ -303,7 +307,8 @@ impl Access {
                 can_sign: flag(can_sign),
                 protection,
                 known: Arc::new(Known {
-                    place: Place::new(session.epoch(), handle),
+                    handle: Handle::new(session.generation(), handle),
+                    made: OnceLock::new(),
                     fitting: AtomicU64::new(0),
                     #[cfg(feature = "gost")]
                     gost: gost::Learned::default(),

@@ -16,6 +16,7 @@ pub use signer::TokenSigner;
 use crate::Error;
 use crate::identity::Identity;
 use crate::key::PrivateKey;
+use crate::module::ReturnCode;
 use crate::module::raw::{Functions, Mechanism};
 use crate::public_key::{KeyType, PublicKey};
 #[cfg(feature = "gost")]
@@ -286,7 +287,7 @@ impl PrivateKey {
             if matches!(error, Error::Call { code, .. }
                 if code.is_any(&[CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID]))
             {
-                self.forget_handle();
+                session.end_generation();
             }
         })
     }
@@ -310,6 +311,10 @@ impl PrivateKey {
         let functions = session.functions();
         let signed = functions.sign(session.handle(), &way.input, raw);
         let signed = session.call("C_Sign", signed)?;
+        // As a module says it that notices.
+        if !session.is_of_this_generation() {
+            return session.call("C_Sign", Err(ReturnCode::KEY_HANDLE_INVALID));
+        }
         read_signature(scheme, raw.get(..signed).unwrap_or_default(), length)
             .map_err(|reason| self.sign_error(SignError::BadSignature(reason)))
     }

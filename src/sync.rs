@@ -1,6 +1,7 @@
-//! The locks of what is also proven by a model of its threads, which has locks of its own in their
-//! place (`tests/models`).
+//! The locks and atomic numbers of what is also proven by a model of its threads, which has others in
+//! their place (`tests/models`).
 
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;

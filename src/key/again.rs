@@ -1,8 +1,5 @@
 //! Finding a key anew after its handle was lost, and seeing that it is the same one.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cryptoki_sys::*;
 
 use super::PrivateKey;
@@ -11,16 +8,8 @@ use crate::scheme::{Scheme, Signature};
 use crate::token::Pooled;
 use crate::{Error, SignError};
 
-/// What one handle is known by as long as the sessions last that it was found with.
-pub(super) struct Place {
-    /// One more than the session's, so that 0 is none.
-    epoch: AtomicU64,
-    handle: AtomicU64,
-    /// Of a key whose public key is not known: a signature that it made.
-    made: OnceLock<Made>,
-}
-
-struct Made {
+/// A signature that a key has made.
+pub(super) struct Made {
     scheme: Scheme,
     input: Vec<u8>,
     signature: Signature,
@@ -29,48 +18,22 @@ struct Made {
 /// Longer messages are not remembered.
 const LONGEST: usize = 1 << 14;
 
-impl Place {
-    pub(super) fn new(epoch: u64, handle: CK_OBJECT_HANDLE) -> Self {
-        Self {
-            epoch: AtomicU64::new(epoch + 1),
-            handle: AtomicU64::new(u64::from(handle)),
-            made: OnceLock::new(),
-        }
-    }
-
-    fn get(&self, epoch: u64) -> Option<CK_OBJECT_HANDLE> {
-        // A handle that is newer than the epoch was found anew, and is this key's too.
-        let is_known = self.epoch.load(Ordering::Acquire) == epoch + 1;
-        is_known.then(|| self.handle.load(Ordering::Relaxed) as CK_OBJECT_HANDLE)
-    }
-
-    fn set(&self, epoch: u64, handle: CK_OBJECT_HANDLE) {
-        self.handle.store(u64::from(handle), Ordering::Relaxed);
-        self.epoch.store(epoch + 1, Ordering::Release);
-    }
-}
-
 impl PrivateKey {
-    /// The key's handle for a session. It is forgotten when the token's sessions are lost: another
-    /// key may have it then. So the key is found anew, and has to be the same one.
+    /// The key's handle for a session. Another key may have it when sessions were lost or the login was
+    /// made anew: then the key is found anew, and has to be the same one.
     pub(crate) fn handle(&self, session: &Pooled<'_>) -> Result<CK_OBJECT_HANDLE, Error> {
-        let place = &self.inner.known.place;
-        if let Some(handle) = place.get(session.epoch()) {
+        let known = &self.inner.known.handle;
+        if let Some(handle) = known.get(session.generation()) {
             return Ok(handle);
         }
         let handle = self.find_again(session)?;
-        place.set(session.epoch(), handle);
+        known.set(session.generation(), handle);
         Ok(handle)
-    }
-
-    /// The token does not know the handle any more.
-    pub(crate) fn forget_handle(&self) {
-        self.inner.known.place.epoch.store(0, Ordering::Release);
     }
 
     /// Remembers a signature of a key of which no more is known, to know it by.
     pub(crate) fn has_made(&self, scheme: Scheme, input: &[u8], signature: &Signature) {
-        let made = &self.inner.known.place.made;
+        let made = &self.inner.known.made;
         if self.public_key().is_none() && input.len() <= LONGEST && made.get().is_none() {
             let _ = made.set(Made {
                 scheme,
@@ -174,7 +137,7 @@ impl PrivateKey {
         if let Some(own) = self.public_key() {
             return own == public_key;
         }
-        self.inner.known.place.made.get().is_some_and(|made| {
+        self.inner.known.made.get().is_some_and(|made| {
             let verified = public_key.verify_input(made.scheme, &made.input, &made.signature);
             verified.is_ok()
         })

@@ -22,6 +22,7 @@ impl ReturnCode {
     /// What is made of answers that cannot be true.
     pub(crate) const GENERAL_ERROR: Self = Self(CKR_GENERAL_ERROR);
     pub(crate) const FUNCTION_NOT_SUPPORTED: Self = Self(CKR_FUNCTION_NOT_SUPPORTED);
+    pub(crate) const KEY_HANDLE_INVALID: Self = Self(CKR_KEY_HANDLE_INVALID);
     pub(crate) const USER_NOT_LOGGED_IN: Self = Self(CKR_USER_NOT_LOGGED_IN);
     pub(crate) const TOKEN_NOT_PRESENT: Self = Self(CKR_TOKEN_NOT_PRESENT);
 

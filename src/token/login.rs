@@ -182,6 +182,11 @@ impl Token {
         // A token that was lost while the person typed is found before a session is held.
         slot.recent_token_info()?;
         let session = slot.live_session(functions)?;
+        if current.is_some() {
+            // Nobody may use what was found before the login that is to be made anew.
+            slot.doubt_login();
+            slot.end_generation();
+        }
         slot.present(&session, UserType::User, pin, &request)?;
         drop(session);
         // Those that hold a login which was lost have it back.

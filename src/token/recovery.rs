@@ -263,8 +263,7 @@ impl Slot {
         if found == Some(here) && is_settled() {
             return Ok(());
         }
-        self.doubt_login();
-        self.pool.renew(self);
+        self.lose_sessions();
         slots.map_err(|code| self.error("C_GetSlotList", code))?;
         match found {
             None => Err(self.removed()),
@@ -292,9 +291,15 @@ impl Slot {
     pub(super) fn has_moved(&self, slot: CK_SLOT_ID) -> Result<(), Error> {
         let _one = lock(&self.search);
         self.forget_said();
-        self.doubt_login();
-        self.pool.renew(self);
+        self.lose_sessions();
         self.move_to(slot)
+    }
+
+    /// With them the login and all handles are in doubt: before new ones are opened.
+    fn lose_sessions(&self) {
+        self.doubt_login();
+        self.end_generation();
+        self.pool.renew(self);
     }
 
     fn is_in(&self, functions: &Functions, slot: CK_SLOT_ID) -> bool {

@@ -22,6 +22,7 @@ pub(crate) struct Pooled<'a> {
     functions: &'a Functions,
     handle: CK_SESSION_HANDLE,
     epoch: u64,
+    generation: u64,
     is_used: bool,
     health: Cell<Health>,
     /// How many bytes may still be read with it.
@@ -29,7 +30,7 @@ pub(crate) struct Pooled<'a> {
     /// Always there until the drop.
     loan: Option<Loan>,
     /// While it is on loan the module is not initialised anew, and its number no other's.
-    _alive: Alive<'a>,
+    alive: Alive<'a>,
 }
 
 impl Slot {
@@ -40,17 +41,19 @@ impl Slot {
     #[inline]
     pub(crate) fn session<'a>(&'a self, functions: &'a Functions) -> Result<Pooled<'a>, Error> {
         let alive = functions.life().enter();
-        let loan = self.pool.lend(self, alive.number())?;
+        let life = alive.number();
+        let loan = self.pool.lend(self, life)?;
         Ok(Pooled {
             slot: self,
             functions,
             handle: loan.session.handle,
             epoch: loan.epoch,
+            generation: self.generation(life),
             is_used: loan.is_used,
             health: Cell::new(Health::Good),
             allowance: Cell::new(ALLOWANCE),
             loan: Some(loan),
-            _alive: alive,
+            alive,
         })
     }
 }
@@ -101,9 +104,28 @@ impl Pooled<'_> {
         self.functions
     }
 
-    /// The epoch of the handles that are found with it.
-    pub(crate) fn epoch(&self) -> u64 {
+    /// The epoch of sessions that it belongs to.
+    pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The generation of the handles that are found with it.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether what was done with a handle was done with the object that was meant. In between the
+    /// handle may have ended, and have been given to another.
+    pub(crate) fn is_of_this_generation(&self) -> bool {
+        self.slot.generation(self.alive.number()) == self.generation
+    }
+
+    /// The module does not know an object's handle that was found in this generation.
+    #[cold]
+    pub(crate) fn end_generation(&self) {
+        if self.is_of_this_generation() {
+            self.slot.end_generation();
+        }
     }
 
     /// Others have used it before.

@@ -42,6 +42,8 @@ pub(crate) struct Slot {
     /// One more than the module's life in which the login was seen to be there, or to be none; 0
     /// where it may have ended without us.
     trusted: AtomicU64,
+    /// Counts how often the handles of all objects have ended.
+    generation: AtomicU64,
     /// The PIN that was sent last was refused.
     refused: AtomicBool,
     /// Held by whoever looks where the token is.
@@ -96,6 +98,7 @@ impl Slot {
             pool: Pool::new(info.max_sessions),
             login: Mutex::default(),
             trusted: AtomicU64::new(module.inner().functions().life().number() + 1),
+            generation: AtomicU64::default(),
             refused: AtomicBool::default(),
             search: Mutex::default(),
             said: Mutex::default(),
@@ -343,6 +346,18 @@ impl Slot {
     /// The login is there, or it is known that there is none.
     pub(super) fn trust_login(&self) {
         self.trusted.store(self.life() + 1, Ordering::Release);
+    }
+
+    /// Which handles of objects are good in this life of the module. The number rises with each
+    /// generation, and with each life.
+    #[inline]
+    pub(crate) fn generation(&self, life: u64) -> u64 {
+        self.generation.load(Ordering::Acquire) + life
+    }
+
+    /// The handles of all objects have ended, or are about to: whoever has one finds it anew.
+    pub(super) fn end_generation(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn pin_was_refused(&self) -> bool {

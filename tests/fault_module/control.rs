@@ -62,9 +62,10 @@
 //!     refused (others in the same call are answered); another value; a length alone
 //! ec-point bare|wrapped [OBJECTS]     CKA_EC_POINT so, for private keys too
 //! attributes-singly [code=CODE]       more than one attribute a call: CODE (CKR_FUNCTION_FAILED)
-//! find [hide OBJECTS] [sort] [reverse] [endless | repeat=N] [chunk=N] [count=N]
+//! find [hide OBJECTS] [sort] [reverse] [endless | repeat=N] [chunk=N] [count=N] [numbered]
 //!     leaves out; in the order of their ids; turns round; begins anew for ever, or with new
-//!     handles until N are given; gives at most N a call; claims N found
+//!     handles until N are given; gives at most N a call; claims N found; handles are numbers from 1
+//!     in the order in which objects are found, and begin anew when the login or the module ends
 //! sign null|flip|late|forward [length=N] [size=N]
 //!     null: C_SignInit and C_Sign do nothing but answer 64 bytes, at once; flip: one bit is
 //!     wrong; late: C_Sign looks again at the mechanism's parameter, and answers

@@ -1,4 +1,5 @@
-//! C_FindObjects: searches that hide, reorder, repeat, never end or lie about their count.
+//! C_FindObjects: searches that hide, reorder, repeat, never end or lie about their count, and handles
+//! that are given out again.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use crate::options::Options;
 use crate::shared::Shared;
 
 static MANNERS: Shared<Option<Manners>> = Shared::new(None);
+/// The objects that were found, where handles are numbers.
+static NUMBERED: Shared<Option<Vec<CK_OBJECT_HANDLE>>> = Shared::new(None);
 static SEARCHES: Shared<BTreeMap<CK_SESSION_HANDLE, Search>> = Shared::new(BTreeMap::new());
 
 #[derive(Clone, Default)]
@@ -137,9 +140,30 @@ impl Search {
             let round = if self.renames { at / self.all.len() } else { 0 };
             self.all[at % self.all.len()] | (round as CK_OBJECT_HANDLE) << NAME
         };
-        let some = (self.next..end).map(object).collect();
+        let some = (self.next..end).map(object).map(number).collect();
         self.next = end;
         some
+    }
+}
+
+/// The handle under which an object is given out.
+fn number(object: CK_OBJECT_HANDLE) -> CK_OBJECT_HANDLE {
+    let mut numbered = NUMBERED.lock();
+    let Some(objects) = numbered.as_mut() else {
+        return object;
+    };
+    let known = objects.iter().position(|known| *known == object);
+    let at = known.unwrap_or_else(|| {
+        objects.push(object);
+        objects.len() - 1
+    });
+    at as CK_OBJECT_HANDLE + 1
+}
+
+/// The login has ended, or the module: what was found is found anew, in whatever order.
+pub(crate) fn number_anew() {
+    if let Some(objects) = NUMBERED.lock().as_mut() {
+        objects.clear();
     }
 }
 
@@ -151,8 +175,12 @@ pub(crate) unsafe fn done(session: CK_SESSION_HANDLE) -> CK_RV {
 /// In which bits of a handle the further names of an object differ.
 const NAME: u32 = CK_OBJECT_HANDLE::BITS / 2;
 
-/// The object behind one of its names.
+/// The object behind one of its names, or behind its number.
 pub(crate) fn object(handle: CK_OBJECT_HANDLE) -> CK_OBJECT_HANDLE {
+    if let Some(objects) = NUMBERED.lock().as_ref() {
+        let at = (handle as usize).wrapping_sub(1);
+        return objects.get(at).copied().unwrap_or(CK_INVALID_HANDLE);
+    }
     match MANNERS.lock().as_ref() {
         Some(Manners {
             repeat: Some(_), ..
@@ -172,7 +200,7 @@ pub(crate) fn never_end(session: CK_SESSION_HANDLE) {
 pub(crate) fn command(mut options: Options) -> Result<(), String> {
     let (hide, sort) = (options.flag("hide"), options.flag("sort"));
     let (reverse, endless) = (options.flag("reverse"), options.flag("endless"));
-    let repeat = options.number("repeat")?;
+    let (repeat, numbered) = (options.number("repeat")?, options.flag("numbered"));
     let (chunk, count) = (options.number("chunk")?, options.number("count")?);
     let hidden = if hide {
         Some(Filter::read(&mut options)?)
@@ -180,6 +208,9 @@ pub(crate) fn command(mut options: Options) -> Result<(), String> {
         None
     };
     options.done()?;
+    if numbered {
+        NUMBERED.lock().get_or_insert_default();
+    }
     let mut manners = MANNERS.lock();
     let manners = manners.get_or_insert_default();
     manners.hidden.extend(hidden);
@@ -194,8 +225,10 @@ pub(crate) fn command(mut options: Options) -> Result<(), String> {
 
 pub(crate) fn forget_all() {
     SEARCHES.lock().clear();
+    number_anew();
 }
 
 pub(crate) fn reset() {
     *MANNERS.lock() = None;
+    *NUMBERED.lock() = None;
 }

@@ -109,7 +109,7 @@ functions! {
     C_GetOperationState(session: Session, state: Bytes, length: Length);
     C_SetOperationState(session: Session, state: Bytes, length: CK_ULONG, encrypt: Object, sign: Object);
     C_Login(session: Session, user: CK_USER_TYPE, pin: Bytes, length: CK_ULONG) => pin::login;
-    C_Logout(session: Session);
+    C_Logout(session: Session) => sessions::logout;
 
     C_CreateObject(session: Session, template: Template, count: CK_ULONG, object: *mut Object);
     C_CopyObject(session: Session, object: Object, template: Template, count: CK_ULONG, copy: *mut Object);

@@ -10,7 +10,7 @@ use crate::call::{Watcher, watch};
 use crate::forward::real;
 use crate::functions::Function;
 use crate::shared::Shared;
-use crate::{inside, slots};
+use crate::{find, inside, slots};
 
 static SESSIONS: Shared<Sessions> = Shared::new(Sessions {
     open: BTreeMap::new(),
@@ -134,8 +134,14 @@ pub(crate) fn lose(slot: CK_SLOT_ID, code: CK_RV, until_listed: bool) {
     empty.for_each(left);
 }
 
+pub(crate) unsafe fn logout(session: CK_SESSION_HANDLE) -> CK_RV {
+    find::number_anew();
+    real!(C_Logout(session))
+}
+
 /// With a session of our own, for the others may be in use.
 pub(crate) fn log_out(slot: CK_SLOT_ID) {
+    find::number_anew();
     let mut own = 0;
     let flags = CKF_SERIAL_SESSION;
     let opened = real!(C_OpenSession(slot, flags, ptr::null_mut(), None, &mut own));

@@ -4,7 +4,7 @@ use std::ptr;
 
 use cryptoki_sys::*;
 
-use crate::bare::Bare;
+use crate::bare::{Bare, pin};
 use crate::fault::Fault;
 
 #[test]
@@ -78,6 +78,27 @@ fn searches_hide_reverse_lie_and_never_end() {
     bare.fault.command("find count=100");
     assert_eq!(bare.find(session), (CKR_OK, 100));
     bare.find_final(session);
+}
+
+#[test]
+fn handles_are_numbers_that_begin_anew_with_a_login() {
+    let bare = Bare::new(Fault::load());
+    bare.fault.command("find numbered");
+    let session = bare.session();
+    let find = |label| bare.labelled(session, CKO_PRIVATE_KEY, label);
+    let id = |key| bare.attributes(session, key, &[CKA_ID]);
+    assert_eq!((find("p256"), find("p384")), (vec![1], vec![2]));
+    assert_eq!((find("p384"), find("p256")), (vec![2], vec![1]));
+    let (p256, p384) = (id(1), id(2));
+    assert_ne!(p256, p384);
+
+    bare.fault.token(bare.slot).log_out();
+    assert_eq!(bare.login(session, Some(&pin())), CKR_OK);
+    assert_eq!(id(1).0, CKR_OBJECT_HANDLE_INVALID);
+    assert_eq!(find("p384"), [1]);
+    assert_eq!(id(1), p384);
+    assert_eq!(find("p256"), [2]);
+    assert_eq!(id(2), p256);
 }
 
 #[test]

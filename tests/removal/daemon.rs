@@ -8,7 +8,7 @@ const ALL: &str = "C_GetInfo,C_GetSlotList,C_GetSlotInfo,C_GetTokenInfo,C_GetMec
     C_OpenSession,C_CloseSession,C_GetSessionInfo,C_Login,C_Logout,C_FindObjectsInit,C_FindObjects,\
     C_FindObjectsFinal,C_GetAttributeValue,C_SignInit,C_Sign";
 
-fn dies(fault: &Fault) {
+pub fn dies(fault: &Fault) {
     // In this order: somebody may initialise it at once.
     fault.command("rule C_Initialize then clear-rules");
     fault.command(&format!("rule {ALL} return={CKR_DEVICE_ERROR}"));

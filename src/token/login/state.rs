@@ -24,6 +24,9 @@ impl LoggedInTo for Slot {
             // Gone with its token, most likely; then so is the login.
             log::debug!("C_Logout: {error}");
         }
+        // With the login end the handles of private objects (PKCS#11 3.1, section 5.6.10), those of keys
+        // included that nobody holds the login for.
+        self.end_generation();
     }
 }
 
@@ -51,6 +54,8 @@ impl Slot {
             let request = self.request(&self.token_info()?, PinPurpose::Unlock);
             self.see_card(functions)?;
             let session = self.live_session(functions)?;
+            // With the login that was lost ended the handles of private objects.
+            self.end_generation();
             // Taken out only now, and before it is sent: a PIN that is refused is not sent again.
             let pin = kept.take().ok_or_else(not_unlocked)?;
             match self.present(&session, UserType::User, &pin, &request) {

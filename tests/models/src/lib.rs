@@ -1,5 +1,5 @@
-//! The pool of sessions and the count of logins, as they are in keyfob, with the locks of `loom`,
-//! which runs through every order that their threads can have.
+//! The pool of sessions, the count of logins and the handle of a key, as they are in keyfob, with the
+//! locks and atomic numbers of `loom`, which runs through every order that their threads can have.
 //!
 //! The files are keyfob's own. What stands around them here takes the place of the rooms that they
 //! know.
@@ -10,6 +10,7 @@ mod pin {
 }
 
 mod sync {
+    pub use loom::sync::atomic::{AtomicU64, Ordering};
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
     use std::time::Duration;
 
@@ -26,6 +27,15 @@ mod sync {
     ) -> MutexGuard<'a, T> {
         changed.wait(guard).unwrap()
     }
+}
+
+mod key {
+    #[path = "../../../../src/key/handle.rs"]
+    mod handle;
+
+    #[cfg(test)]
+    #[path = "handle_model.rs"]
+    mod handle_model;
 }
 
 mod token {
