@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 use crate::running::Running;
@@ -21,7 +22,10 @@ impl SshServer {
     /// `options` stand before the user's key in `authorized_keys`, and may limit what it is good for.
     #[track_caller]
     pub fn start(options: &str) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh");
+        // Each has its own: tests may start them at the same time.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("ssh-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the target folder can be written to");
         for name in ["host", "user"] {
