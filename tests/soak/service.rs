@@ -165,10 +165,12 @@ fn kind(error: &Error) -> Option<String> {
 }
 
 /// What is lost a second time while it is found again is told as the module tells it.
-const MAY_COME: [CK_RV; 5] = [
+const MAY_COME: [CK_RV; 6] = [
     CKR_DEVICE_ERROR,
     // SoftHSM, where it is logged out in the middle of a signature.
     CKR_GENERAL_ERROR,
+    // Of a signature that was made while another thread logged in anew.
+    CKR_KEY_HANDLE_INVALID,
     // SoftHSM, of a key that was found before a logout.
     CKR_OBJECT_HANDLE_INVALID,
     CKR_SESSION_CLOSED,
