@@ -7,11 +7,11 @@ use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 /// A key's handle, and the generation of handles that it belongs to. It is read for each signature, by
 /// all threads; it changes when the token was lost or logged in to again.
 pub(super) struct Handle {
-    /// One more than the generation's number; 0 while the handle changes.
+    /// One more than the generation's number, which only rises; 0 while the handle changes.
     generation: AtomicU64,
     handle: AtomicU64,
-    /// Held by whoever changes it: the newest generation that a handle was seen in.
-    newest: Mutex<u64>,
+    /// Held by whoever changes it.
+    changing: Mutex<()>,
 }
 
 impl Handle {
@@ -19,7 +19,7 @@ impl Handle {
         Self {
             generation: AtomicU64::new(generation + 1),
             handle: AtomicU64::new(u64::from(handle)),
-            newest: Mutex::new(generation),
+            changing: Mutex::new(()),
         }
     }
 
@@ -37,11 +37,10 @@ impl Handle {
 
     /// The key was found under this handle. What was seen in an older generation is not kept.
     pub(super) fn set(&self, generation: u64, handle: CK_OBJECT_HANDLE) {
-        let mut newest = lock(&self.newest);
-        if generation < *newest {
+        let _changing = lock(&self.changing);
+        if generation + 1 < self.generation.load(Ordering::Relaxed) {
             return;
         }
-        *newest = generation;
         self.generation.store(0, Ordering::Release);
         self.handle.store(u64::from(handle), Ordering::Release);
         self.generation.store(generation + 1, Ordering::Release);
